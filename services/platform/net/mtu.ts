@@ -1,0 +1,37 @@
+import { DomainError, invalidField } from '#platform/errors/domain-error.ts';
+import type { Brand } from './brand.ts';
+import type { IpVersion } from './ip-address.ts';
+
+/** Bytes of the largest IP packet on a link, 68 (RFC 791) to 65535. */
+export type Mtu = Brand<number, 'Mtu'>;
+
+/** Bytes that VXLAN adds, by the version of the outer header: inner Ethernet 14, VXLAN 8, UDP 8, IP 20 or 40. */
+export const VXLAN_OVERHEAD: Readonly<Record<IpVersion, number>> = { 4: 50, 6: 70 };
+
+const MIN_MTU = 68;
+
+/** Throws `invalid` for anything but an integer from 68 to 65535. */
+export const parseMtu = (field: string, value: number): Mtu => {
+  if (!Number.isInteger(value) || value < MIN_MTU || value > 65_535) {
+    throw invalidField(field, value, `is not an MTU from ${MIN_MTU.toString()} to 65535`);
+  }
+  return value as Mtu;
+};
+
+/**
+ * The MTU of an overlay over `underlay`: the wish where there is one, else the most that fits. Throws `precondition`
+ * with both numbers when it does not fit, since VTEPs must not fragment (RFC 7348 §4.3).
+ */
+export const overlayMtu = (underlay: Mtu, outer: IpVersion, wish?: Mtu): Mtu => {
+  const room = underlay - VXLAN_OVERHEAD[outer];
+  const wanted = wish ?? room;
+  if (wanted <= room && wanted >= MIN_MTU) return wanted as Mtu;
+  const needed = (wish ?? MIN_MTU) + VXLAN_OVERHEAD[outer];
+  throw new DomainError(
+    'precondition',
+    'UNDERLAY_MTU_TOO_SMALL',
+    `an overlay MTU of ${(needed - VXLAN_OVERHEAD[outer]).toString()} needs an underlay MTU of ${needed.toString()} ` +
+      `over IPv${outer.toString()}, but the underlay has ${underlay.toString()}`,
+    { details: { underlay_mtu: underlay.toString(), needed_mtu: needed.toString() } },
+  );
+};
