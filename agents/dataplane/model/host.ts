@@ -1,0 +1,57 @@
+import type { Operation, Outcome } from './operation.ts';
+import type { HostIdentity, NetworkChange, NetworkIntent } from './intent.ts';
+import type { Rows } from './rows.ts';
+
+/** A network device appeared, changed or went away. */
+export interface LinkEvent {
+  readonly kind: 'present' | 'gone';
+  readonly name: string;
+  readonly index: number;
+  /** The bridge it is in, when it is in one. */
+  readonly master?: string;
+  readonly mac?: string;
+}
+
+/** Something moved in the kernel that this agent may not have done. */
+export type KernelEvent =
+  | { readonly kind: 'link'; readonly link: LinkEvent }
+  /** A row of one of our devices was deleted or points elsewhere than last written; `device` tells which network. */
+  | { readonly kind: 'row'; readonly device: string; readonly line: string }
+  /** Events were lost: everything must be looked at again. */
+  | { readonly kind: 'overrun' };
+
+/** What a driver read back of one network; driver-specific beyond the rows. */
+export interface ObservedNetwork {
+  readonly rows: Rows;
+}
+
+/**
+ * A way to realise intents on a host. `plan…` are pure; the others are the I/O. A driver touches only what it marked as
+ * its own.
+ */
+export interface Dataplane<Observed extends ObservedNetwork = ObservedNetwork> {
+  readonly name: string;
+  /** Reads back one network as the kernel has it now. */
+  observe(intent: NetworkIntent, signal: AbortSignal): Promise<Observed>;
+  /** Networks (bridges, VXLAN devices) of ours that exist on the host, however they came to be, by network id. */
+  observeOwned(signal: AbortSignal): Promise<ReadonlyMap<string, OwnedNetwork>>;
+  /** desired − observed, in order. Empty when the host is right. */
+  plan(host: HostIdentity, intent: NetworkIntent, observed: Observed): readonly Operation[];
+  /**
+   * The steps for a change of an intent whose state before it the kernel holds: no observation, cost proportional to
+   * the change. `intent` is the state after it.
+   */
+  planChange(host: HostIdentity, intent: NetworkIntent, change: NetworkChange): readonly Operation[];
+  /** Takes a network away that should not be here. */
+  planRemoval(owned: OwnedNetwork): readonly Operation[];
+  /** One outcome per operation, in order; rejects only when the kernel's tools cannot be reached at all. */
+  apply(operations: readonly Operation[], signal: AbortSignal): Promise<readonly Outcome[]>;
+  /** Device events since start, and a present event for each device that is there at start. */
+  events(signal: AbortSignal): AsyncIterable<KernelEvent>;
+}
+
+/** A network of ours as its mark on the host tells. */
+export interface OwnedNetwork {
+  readonly networkId: string;
+  readonly devices: readonly string[];
+}

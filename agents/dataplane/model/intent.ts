@@ -1,0 +1,67 @@
+import type { IpAddress } from '#platform/net/ip-address.ts';
+import type { MacAddress } from '#platform/net/mac-address.ts';
+import type { Vni } from '#platform/net/vni.ts';
+
+/** A VXLAN tunnel endpoint of the underlay. */
+export interface Vtep {
+  readonly hostId: string;
+  readonly address: IpAddress;
+  readonly udpPort: number;
+}
+
+/** Where one port of a network is, as l2pop says; ports of this host included. */
+export interface ForwardingEntry {
+  readonly portId: string;
+  readonly mac: MacAddress;
+  readonly ips: readonly IpAddress[];
+  readonly vtep: Vtep;
+  /** Binding generation: of two claims about one port the higher one holds. */
+  readonly generation: bigint;
+}
+
+/** A port that has a device on this host. */
+export interface LocalPort {
+  readonly portId: string;
+  readonly device: string;
+  readonly mac: MacAddress;
+  readonly ips: readonly IpAddress[];
+  readonly generation: bigint;
+}
+
+/** All that this host should hold of one network. */
+export interface NetworkIntent {
+  readonly networkId: string;
+  readonly vni: Vni;
+  readonly mtu: number;
+  /** Ports with a device here, by port id. */
+  readonly ports: ReadonlyMap<string, LocalPort>;
+  /** l2pop's table, by port id. */
+  readonly entries: ReadonlyMap<string, ForwardingEntry>;
+  /** VTEPs of other hosts that have ports of it, from `entries`: its flood list, by underlay address. */
+  readonly remoteVteps: ReadonlyMap<IpAddress, Vtep>;
+  /** VTEPs added to the flood list by hand. */
+  readonly manualFlood: ReadonlySet<IpAddress>;
+}
+
+/** A port as one network holds it: what l2pop says and what is plugged here. */
+export interface PortView {
+  readonly entry?: ForwardingEntry;
+  readonly local?: LocalPort;
+}
+
+/**
+ * What changed between two states of one network's intent, so that the steps need not look at all of it. The same port
+ * stands in it once, however often it changed.
+ */
+export interface NetworkChange {
+  readonly ports: ReadonlyMap<string, { readonly before: PortView; readonly after: PortView }>;
+  /** Destinations new in, or gone from, remoteVteps or manualFlood together. */
+  readonly floodAdded: readonly Vtep[];
+  readonly floodRemoved: readonly Vtep[];
+}
+
+/** What is the same for all networks of this host. */
+export interface HostIdentity {
+  readonly hostId: string;
+  readonly vtep: Vtep;
+}
