@@ -1,4 +1,7 @@
-/** Grows by one with each write of a record; what an `etag` is made of. */
+/**
+ * Grows by one with each commit that writes or deletes a record, and goes on growing when a deleted id is used again
+ * (for a day after the deletion), so that an `etag` of an earlier life does not fit a later one.
+ */
 export type Version = number;
 
 export interface Versioned<T> {
@@ -32,6 +35,7 @@ export interface StoredEvent extends OutgoingEvent {
   readonly id: string;
 }
 
+/** What `work` sees: records as stored, with its own buffered writes over them. */
 export interface Transaction {
   get<T>(from: Collection<T>, id: string): Promise<Versioned<T> | undefined>;
   /** Several records in one round trip, in the order of `ids`. */
@@ -39,10 +43,13 @@ export interface Transaction {
   /** Ids under an index, in id order (not guarded against concurrent change: use for hints and checks repeated later). */
   idsBy<T>(from: Collection<T>, index: string, limit: number): Promise<readonly string[]>;
   /**
-   * Buffers a write. The record must have been read in this transaction, or be `expected: 'absent'`.
-   * `ttlSeconds` lets the record end by itself (replay records).
+   * Buffers a write and returns the version the record will have (what the answer's `etag` is made of). The record must
+   * have been read in this transaction, or be `expected: 'absent'`. DomainError `conflict` when `expected` is not what
+   * the transaction sees; an unread record that turns out to exist makes the work run again, so read what may exist.
+   * `ttlSeconds` lets the record end by itself (replay records); such a record stands in no index, so `list` and `idsBy`
+   * never show it.
    */
-  put<T>(into: Collection<T>, id: string, value: T, expected: Version | 'absent', ttlSeconds?: number): void;
+  put<T>(into: Collection<T>, id: string, value: T, expected: Version | 'absent', ttlSeconds?: number): Version;
   /** Buffers a removal of a record read in this transaction. */
   delete<T>(from: Collection<T>, id: string, expected: Version): void;
   /** Joins the outbox in the same commit: no write without its event, no event without its write. */
@@ -78,6 +85,22 @@ export interface Outbox {
   read(limit: number, signal: AbortSignal): Promise<readonly StoredEvent[]>;
   /** Forgets published events; forgetting the absent is no error. */
   confirm(ids: readonly string[], signal: AbortSignal): Promise<void>;
+  state(signal: AbortSignal): Promise<OutboxState>;
+}
+
+export interface OutboxState {
+  readonly length: number;
+  /** Milliseconds since the oldest event was committed; 0 when there is none. */
+  readonly oldestAgeMs: number;
+}
+
+/** Hears of events the moment they are committed. */
+export interface CommitSource {
+  /**
+   * Calls `listener` synchronously after each commit of this process that emitted, in commit order as far as this
+   * process can know it, before `transact` resolves. A listener must not throw. Disposing ends it.
+   */
+  onCommitted(listener: (events: readonly StoredEvent[]) => void): Disposable;
 }
 
 /** Publishes durably; publishing the same event twice is seen once by consumers (dedup by id). */
