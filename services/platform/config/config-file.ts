@@ -1,4 +1,4 @@
-import { parseDocument } from 'yaml';
+import { parse } from 'yaml';
 import { toError } from '#platform/errors/domain-error.ts';
 import { didYouMean } from './nearest.ts';
 import { kebab } from './settings.ts';
@@ -20,7 +20,7 @@ export const readConfigFile = (
     complain('--config', `${path} cannot be read: ${toError(error).message}`);
     return given;
   }
-  const content = parsed(text, path, complain);
+  const content = mappingOf(text, path, complain);
   if (content === undefined) return given;
   const keys = new Map(Object.keys(settings).map((key) => [kebab(key), key]));
   for (const [name, value] of Object.entries(content)) {
@@ -31,16 +31,15 @@ export const readConfigFile = (
   return given;
 };
 
-const parsed = (text: string, path: string, complain: Complain): Readonly<Record<string, unknown>> | undefined => {
-  const document = parseDocument(text, { prettyErrors: true });
-  if (document.errors.length > 0) {
-    for (const error of document.errors) {
-      // The pretty message goes on with an excerpt of the file; its first line has the place.
-      complain('--config', `${path} is not YAML: ${error.message.split('\n')[0] ?? ''}`);
-    }
+const mappingOf = (text: string, path: string, complain: Complain): Readonly<Record<string, unknown>> | undefined => {
+  let content: unknown;
+  try {
+    content = parse(text, { logLevel: 'error' });
+  } catch (error) {
+    // What yaml says goes on with an excerpt of the file; its first line has the place.
+    complain('--config', `${path} is not YAML: ${toError(error).message.split('\n')[0] ?? ''}`);
     return undefined;
   }
-  const content: unknown = document.toJS();
   if (content === null) return undefined;
   if (typeof content !== 'object' || Array.isArray(content)) {
     complain('--config', `${path} is not a mapping of settings to values`);

@@ -35,5 +35,11 @@ const defaultOf = ({ schema }: Setting): string => {
   const result = schema.safeParse(undefined);
   if (!result.success) return 'required';
   if (result.data === undefined) return 'optional';
-  return `default ${typeof result.data === 'string' ? result.data || '""' : JSON.stringify(result.data)}`;
+  return `default ${written(result.data)}`;
+};
+
+/** As one would write it after the flag. */
+const written = (value: unknown): string => {
+  if (Array.isArray(value) && value.length > 0) return value.map(written).join(',');
+  return typeof value === 'string' && value !== '' ? value : JSON.stringify(value);
 };

@@ -20,8 +20,7 @@ export class BackgroundLoop implements Component {
   }
 
   /** Resolves once the body has begun. */
-  start(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
+  start(): Promise<void> {
     this.#running ??= this.#run();
     return Promise.resolve();
   }
