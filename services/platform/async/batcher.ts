@@ -13,7 +13,7 @@ export interface BatcherOptions<Item> {
 
 interface Waiting<Item> {
   readonly item: Item;
-  readonly callers: readonly PromiseWithResolvers<void>[];
+  readonly callers: readonly PromiseWithResolvers<undefined>[];
 }
 
 /** Collects items that come close together and hands them on as one; one flush at a time, in order, with bounds. */
@@ -51,7 +51,7 @@ export class Batcher<Item> {
         `${this.#waiting.size.toString()} items are waiting already`,
       );
     }
-    const caller = Promise.withResolvers<void>();
+    const caller = Promise.withResolvers<undefined>();
     this.#waiting.delete(key);
     this.#waiting.set(key, { item, callers: [...(older?.callers ?? []), caller] });
     if (this.#waiting.size >= this.#options.maxItems) this.#endWindow?.();
@@ -85,11 +85,13 @@ export class Batcher<Item> {
 
   async #collect(): Promise<void> {
     if (this.#closed || this.#waiting.size >= this.#options.maxItems) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<undefined>();
     const { windowMs } = this.#options;
-    const timer = windowMs === 0 ? undefined : setTimeout(resolve, windowMs);
-    const turn = windowMs === 0 ? setImmediate(resolve) : undefined;
-    this.#endWindow = resolve;
+    const timer = windowMs === 0 ? undefined : setTimeout(resolve, windowMs, undefined);
+    const turn = windowMs === 0 ? setImmediate(resolve, undefined) : undefined;
+    this.#endWindow = () => {
+      resolve(undefined);
+    };
     await promise;
     this.#endWindow = undefined;
     clearTimeout(timer);
@@ -114,7 +116,7 @@ export class Batcher<Item> {
         batch.map((waiting) => waiting.item),
         this.#halt.signal,
       );
-      for (const caller of callers) caller.resolve();
+      for (const caller of callers) caller.resolve(undefined);
     } catch (error) {
       for (const caller of callers) caller.reject(error);
     }

@@ -15,9 +15,9 @@ export const didYouMean = (name: string, candidates: Iterable<string>): string =
 /** Levenshtein: insertions, deletions and replacements of one character. */
 const editDistance = (a: string, b: string): number => {
   let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (const [i, fromA] of [...a].entries()) {
+  for (const [i, fromA] of a.split('').entries()) {
     const next = [i + 1];
-    for (const [j, fromB] of [...b].entries()) {
+    for (const [j, fromB] of b.split('').entries()) {
       const replaced = (row[j] ?? 0) + (fromA === fromB ? 0 : 1);
       next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
     }

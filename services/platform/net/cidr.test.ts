@@ -69,7 +69,7 @@ test('two prefixes overlap exactly when one contains the other', () => {
 
 test('throws nothing but DomainError, and what it takes it takes again', () => {
   const cidrLike = fc.oneof(
-    fc.string({ unit: fc.constantFrom(...'0123456789abcdef:./ ') }),
+    fc.string({ unit: fc.constantFrom(...'0123456789abcdef:./ '.split('')) }),
     fc
       .tuple(fc.oneof(fc.ipV4(), fc.ipV6()), fc.integer({ min: -1, max: 130 }))
       .map(([ip, bits]) => `${ip}/${bits.toString()}`),

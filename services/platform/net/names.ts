@@ -62,7 +62,7 @@ export const parseLabels = (field: string, labels: Readonly<Record<string, strin
 
 const checkText = (field: string, text: string): void => {
   // Code points, not UTF-16 units; the first test keeps a huge text from being spread out.
-  if (text.length > 2 * MAX_NAME || [...text].length > MAX_NAME) {
+  if (text.length > 2 * MAX_NAME || Array.from(text).length > MAX_NAME) {
     throw invalidField(field, text, `is longer than ${MAX_NAME.toString()} characters`);
   }
   if (UNPRINTABLE.test(text)) throw invalidField(field, text, 'has control characters');

@@ -24,7 +24,7 @@ export class ManualClock implements Clock {
   }
 
   sleep(ms: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     if (signal.aborted) {
       reject(signal.reason);
       return promise;
@@ -33,7 +33,7 @@ export class ManualClock implements Clock {
       due: this.#now + ms,
       wake: () => {
         signal.removeEventListener('abort', onAbort);
-        resolve();
+        resolve(undefined);
       },
     };
     const onAbort = (): void => {
