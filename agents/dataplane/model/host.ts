@@ -1,5 +1,6 @@
 import type { Operation, Outcome } from './operation.ts';
-import type { HostIdentity, NetworkChange, NetworkIntent } from './intent.ts';
+import type { Uuid } from '#platform/net/names.ts';
+import type { HostIdentity, NetworkChange, NetworkFacts, NetworkIntent } from './intent.ts';
 import type { Rows } from './rows.ts';
 
 /** A network device appeared, changed or went away. */
@@ -17,6 +18,8 @@ export type KernelEvent =
   | { readonly kind: 'link'; readonly link: LinkEvent }
   /** A row of one of our devices was deleted or points elsewhere than last written; `device` tells which network. */
   | { readonly kind: 'row'; readonly device: string; readonly line: string }
+  /** Every device that was there at the start has been told of. */
+  | { readonly kind: 'listed' }
   /** Events were lost: everything must be looked at again. */
   | { readonly kind: 'overrun' };
 
@@ -31,6 +34,8 @@ export interface ObservedNetwork {
  */
 export interface Dataplane<Observed extends ObservedNetwork = ObservedNetwork> {
   readonly name: string;
+  /** The device through which a network's remote ports are reached. */
+  tunnelDevice(network: NetworkFacts): string;
   /** Reads back one network as the kernel has it now. */
   observe(intent: NetworkIntent, signal: AbortSignal): Promise<Observed>;
   /** Networks (bridges, VXLAN devices) of ours that exist on the host, however they came to be, by network id. */
@@ -52,6 +57,6 @@ export interface Dataplane<Observed extends ObservedNetwork = ObservedNetwork> {
 
 /** A network of ours as its mark on the host tells. */
 export interface OwnedNetwork {
-  readonly networkId: string;
+  readonly networkId: Uuid;
   readonly devices: readonly string[];
 }

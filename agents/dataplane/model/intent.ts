@@ -1,5 +1,6 @@
 import type { IpAddress } from '#platform/net/ip-address.ts';
 import type { MacAddress } from '#platform/net/mac-address.ts';
+import type { Uuid } from '#platform/net/names.ts';
 import type { Vni } from '#platform/net/vni.ts';
 
 /** A VXLAN tunnel endpoint of the underlay. */
@@ -19,6 +20,11 @@ export interface ForwardingEntry {
   readonly generation: bigint;
 }
 
+/** One change of l2pop's table, as it arrives. */
+export type EntryChange =
+  | { readonly kind: 'set'; readonly entry: ForwardingEntry }
+  | { readonly kind: 'removed'; readonly entry: ForwardingEntry };
+
 /** A port that has a device on this host. */
 export interface LocalPort {
   readonly portId: string;
@@ -28,11 +34,15 @@ export interface LocalPort {
   readonly generation: bigint;
 }
 
-/** All that this host should hold of one network. */
-export interface NetworkIntent {
-  readonly networkId: string;
+/** What is fixed about a network while a host holds it. */
+export interface NetworkFacts {
+  readonly networkId: Uuid;
   readonly vni: Vni;
   readonly mtu: number;
+}
+
+/** All that this host should hold of one network. */
+export interface NetworkIntent extends NetworkFacts {
   /** Ports with a device here, by port id. */
   readonly ports: ReadonlyMap<string, LocalPort>;
   /** l2pop's table, by port id. */

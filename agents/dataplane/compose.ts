@@ -1,0 +1,90 @@
+import { L2populationServiceService } from '#proto/weft/l2pop/v1/l2pop.ts';
+import { TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
+import type { Component } from '#platform/lifecycle/component.ts';
+import type { Log } from '#platform/log/log.ts';
+import { NatsConnection } from '#platform/nats/connection.ts';
+import { SubjectBus } from '#platform/nats/subject-bus.ts';
+import { ipVersion, parseUnicastIp } from '#platform/net/ip-address.ts';
+import { parseVni } from '#platform/net/vni.ts';
+import { client } from '#platform/rpc/client.ts';
+import type { RpcService } from '#platform/rpc/handlers.ts';
+import { agentService } from './api/agent-service.ts';
+import type { AgentConfig } from './config.ts';
+import { LinuxBridgeDataplane } from './drivers/linuxbridge/dataplane.ts';
+import { findUnderlay } from './drivers/linuxbridge/underlay.ts';
+import { DesiredStore } from './intake/desired-store.ts';
+import { L2popSource } from './intake/l2pop-source.ts';
+import { NatsFeed } from './intake/nats-feed.ts';
+import { TopologyRegistry } from './intake/topology-registry.ts';
+import type { HostIdentity } from './model/intent.ts';
+import { HostAgent } from './reconcile/host-agent.ts';
+import { PendingDowns } from './reconcile/pending-downs.ts';
+import { FileStore } from './sys/file-store.ts';
+
+const VERSION = '0.1.0';
+
+/** An agent: what runs, in start order, and the service to put before it. */
+export interface AgentParts {
+  readonly components: readonly Component[];
+  readonly services: readonly RpcService[];
+}
+
+/** Makes an agent for this network namespace. Throws DomainError `precondition` when no interface bears the VTEP address. */
+export const composeAgent = async (config: AgentConfig, log: Log, fail: (error: Error) => void): Promise<AgentParts> => {
+  const address = parseUnicastIp('vtep-address', config.vtepAddress);
+  const host: HostIdentity = {
+    hostId: config.hostId,
+    vtep: { hostId: config.hostId, address, udpPort: config.udpPort },
+  };
+  const { mtu: underlayMtu } = await findUnderlay(address, AbortSignal.timeout(10_000));
+  const files = new FileStore(config.stateDir);
+  const nats = new NatsConnection({ servers: config.nats, client: `weft-agent ${config.hostId}` }, log);
+  const bus = new SubjectBus(nats, log);
+  const topology = client(TopologyServiceService, config.topologyAddress);
+  const l2pop = client(L2populationServiceService, config.l2popAddress);
+  const dataplane = new LinuxBridgeDataplane({ log });
+  const labels = Object.fromEntries(config.labels.map((label) => label.split(/=(.*)/s, 2) as [string, string]));
+  const registration = { vtep: host.vtep, underlayMtu, labels, leaseMs: config.leaseMs, agentVersion: VERSION };
+  const agent = new HostAgent(
+    {
+      host,
+      limits: { hostId: config.hostId, underlayMtu, underlayVersion: ipVersion(address), parseVni: (vni) => parseVni('segmentation_id', vni) },
+      dataplane,
+      registry: new TopologyRegistry(topology, registration),
+      source: new L2popSource(l2pop, config.hostId, log),
+      feed: new NatsFeed(bus, nats, config.hostId, log),
+      states: new DesiredStore(files, config.hostId, log),
+      downs: new PendingDowns(files),
+      log,
+      timing: config,
+    },
+    fail,
+  );
+  const clients: Component = {
+    name: 'clients',
+    start: async () => Promise.resolve(),
+    stop: async () => {
+      topology.close();
+      l2pop.close();
+      return Promise.resolve();
+    },
+  };
+  let listening: Disposable | undefined;
+  const catchUp: Component = {
+    name: 'catch-up',
+    start: async () => {
+      listening = bus.onConnect(() => {
+        agent.onBusConnected();
+      });
+      return Promise.resolve();
+    },
+    stop: async () => {
+      listening?.[Symbol.dispose]();
+      return Promise.resolve();
+    },
+  };
+  return {
+    components: [clients, nats, dataplane, agent, catchUp],
+    services: [agentService({ agent, dataplane, host, underlayMtu })],
+  };
+};

@@ -1,0 +1,212 @@
+import type { IpAddress } from '#platform/net/ip-address.ts';
+import type { Uuid } from '#platform/net/names.ts';
+import type { Vni } from '#platform/net/vni.ts';
+import type {
+  EntryChange,
+  ForwardingEntry,
+  LocalPort,
+  NetworkChange,
+  NetworkFacts,
+  NetworkIntent,
+  PortView,
+  Vtep,
+} from '../model/intent.ts';
+
+/**
+ * The desired state of one network on one host, and what of it has changed since `takeChange` was last called. Changes
+ * cost in proportion to themselves, whatever the size of the table; a port that changes many times before it is taken
+ * stands in the change once, from its first state to its last.
+ */
+export class NetworkTable implements NetworkIntent {
+  readonly #hostId: string;
+  #facts: NetworkFacts;
+  readonly #ports = new Map<string, LocalPort>();
+  readonly #entries = new Map<string, ForwardingEntry>();
+  readonly #manualFlood = new Set<IpAddress>();
+  readonly #remoteVteps = new Map<IpAddress, Vtep>();
+  readonly #portsBehind = new Map<IpAddress, number>();
+  #changed = new Map<string, PortView>();
+  #floodBefore = new Map<IpAddress, Vtep | undefined>();
+  /** The revision of l2pop's table that `entries` is; 0 before the first snapshot. */
+  revision = 0n;
+
+  constructor(hostId: string, facts: NetworkFacts) {
+    this.#hostId = hostId;
+    this.#facts = facts;
+  }
+
+  get networkId(): Uuid {
+    return this.#facts.networkId;
+  }
+  get vni(): Vni {
+    return this.#facts.vni;
+  }
+  get mtu(): number {
+    return this.#facts.mtu;
+  }
+  get ports(): ReadonlyMap<string, LocalPort> {
+    return this.#ports;
+  }
+  get entries(): ReadonlyMap<string, ForwardingEntry> {
+    return this.#entries;
+  }
+  get remoteVteps(): ReadonlyMap<IpAddress, Vtep> {
+    return this.#remoteVteps;
+  }
+  get manualFlood(): ReadonlySet<IpAddress> {
+    return this.#manualFlood;
+  }
+  get hasChange(): boolean {
+    return this.#changed.size > 0 || this.#floodBefore.size > 0;
+  }
+
+  /** Takes over what topology says of the network; true when a device attribute (the MTU) differs from before. */
+  updateFacts(facts: NetworkFacts): boolean {
+    const differs = facts.mtu !== this.#facts.mtu || facts.vni !== this.#facts.vni;
+    this.#facts = facts;
+    return differs;
+  }
+
+  /** Applies changes that lead to `revision`. The caller has checked that they follow on the revision held. */
+  applyChanges(changes: readonly EntryChange[], revision: bigint): void {
+    for (const change of changes) {
+      if (change.kind === 'set') this.#setEntry(change.entry);
+      else this.#removeEntry(change.entry.portId);
+    }
+    this.revision = revision;
+  }
+
+  /** Makes the table equal to a complete snapshot. */
+  replaceEntries(entries: readonly ForwardingEntry[], revision: bigint): void {
+    const wanted = new Map(entries.map((entry) => [entry.portId, entry]));
+    for (const portId of [...this.#entries.keys()]) if (!wanted.has(portId)) this.#removeEntry(portId);
+    for (const entry of wanted.values()) this.#setEntry(entry);
+    this.revision = revision;
+  }
+
+  /** How many of the entries a complete snapshot would remove: what the deletion guard looks at. */
+  countMissing(entries: readonly ForwardingEntry[]): number {
+    const kept = new Set(entries.map((entry) => entry.portId));
+    let missing = 0;
+    for (const portId of this.#entries.keys()) if (!kept.has(portId)) missing += 1;
+    return missing;
+  }
+
+  plug(port: LocalPort): void {
+    const before = this.#ports.get(port.portId);
+    if (before !== undefined && sameLocalPort(before, port)) return;
+    this.#note(port.portId);
+    this.#ports.set(port.portId, port);
+  }
+
+  unplug(portId: string): LocalPort | undefined {
+    const port = this.#ports.get(portId);
+    if (port === undefined) return undefined;
+    this.#note(portId);
+    this.#ports.delete(portId);
+    return port;
+  }
+
+  addManualFlood(address: IpAddress): void {
+    if (this.#manualFlood.has(address)) return;
+    this.#noteFlood(address);
+    this.#manualFlood.add(address);
+  }
+
+  removeManualFlood(address: IpAddress): boolean {
+    if (!this.#manualFlood.has(address)) return false;
+    this.#noteFlood(address);
+    this.#manualFlood.delete(address);
+    return true;
+  }
+
+  /** What changed since the last call; the caller owes the kernel these steps now. */
+  takeChange(): NetworkChange {
+    const ports = new Map<string, { before: PortView; after: PortView }>();
+    for (const [portId, before] of this.#changed) ports.set(portId, { before, after: this.#view(portId) });
+    const floodAdded: Vtep[] = [];
+    const floodRemoved: Vtep[] = [];
+    for (const [address, before] of this.#floodBefore) {
+      const after = this.#floodTarget(address);
+      if (before === undefined && after !== undefined) floodAdded.push(after);
+      else if (before !== undefined && after === undefined) floodRemoved.push(before);
+      else if (before !== undefined && after !== undefined && before.udpPort !== after.udpPort) {
+        floodAdded.push(after);
+        floodRemoved.push(before);
+      }
+    }
+    this.#changed = new Map();
+    this.#floodBefore = new Map();
+    return { ports, floodAdded, floodRemoved };
+  }
+
+  #setEntry(entry: ForwardingEntry): void {
+    const before = this.#entries.get(entry.portId);
+    if (before !== undefined && sameEntry(before, entry)) return;
+    this.#note(entry.portId);
+    // The new place counts before the old one goes, so that a move between two ports of one VTEP keeps its flood row.
+    this.#countVtep(entry.vtep, +1);
+    if (before !== undefined) this.#countVtep(before.vtep, -1);
+    this.#entries.set(entry.portId, entry);
+  }
+
+  #removeEntry(portId: string): void {
+    const before = this.#entries.get(portId);
+    if (before === undefined) return;
+    this.#note(portId);
+    this.#countVtep(before.vtep, -1);
+    this.#entries.delete(portId);
+  }
+
+  #countVtep(vtep: Vtep, by: 1 | -1): void {
+    if (vtep.hostId === this.#hostId) return;
+    const count = (this.#portsBehind.get(vtep.address) ?? 0) + by;
+    const known = this.#remoteVteps.get(vtep.address);
+    if (count > 0) {
+      this.#portsBehind.set(vtep.address, count);
+      if (by > 0 && (known === undefined || known.udpPort !== vtep.udpPort || known.hostId !== vtep.hostId)) {
+        this.#noteFlood(vtep.address);
+        this.#remoteVteps.set(vtep.address, vtep);
+      }
+    } else {
+      this.#noteFlood(vtep.address);
+      this.#portsBehind.delete(vtep.address);
+      this.#remoteVteps.delete(vtep.address);
+    }
+  }
+
+  #view(portId: string): PortView {
+    const entry = this.#entries.get(portId);
+    const local = this.#ports.get(portId);
+    return { ...(entry && { entry }), ...(local && { local }) };
+  }
+
+  #note(portId: string): void {
+    if (!this.#changed.has(portId)) this.#changed.set(portId, this.#view(portId));
+  }
+
+  #floodTarget(address: IpAddress): Vtep | undefined {
+    return (
+      this.#remoteVteps.get(address) ??
+      (this.#manualFlood.has(address) ? { hostId: '', address, udpPort: 0 } : undefined)
+    );
+  }
+
+  #noteFlood(address: IpAddress): void {
+    if (!this.#floodBefore.has(address)) this.#floodBefore.set(address, this.#floodTarget(address));
+  }
+}
+
+const sameIps = (a: readonly IpAddress[], b: readonly IpAddress[]): boolean =>
+  a.length === b.length && a.every((ip, index) => ip === b[index]);
+
+const sameEntry = (a: ForwardingEntry, b: ForwardingEntry): boolean =>
+  a.generation === b.generation &&
+  a.mac === b.mac &&
+  a.vtep.hostId === b.vtep.hostId &&
+  a.vtep.address === b.vtep.address &&
+  a.vtep.udpPort === b.vtep.udpPort &&
+  sameIps(a.ips, b.ips);
+
+const sameLocalPort = (a: LocalPort, b: LocalPort): boolean =>
+  a.device === b.device && a.mac === b.mac && a.generation === b.generation && sameIps(a.ips, b.ips);

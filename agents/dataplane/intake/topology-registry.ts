@@ -1,0 +1,126 @@
+import { Driver, NetworkType } from '#proto/weft/type/v1/network.ts';
+import type { TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
+import { DomainError } from '#platform/errors/domain-error.ts';
+import { parseIp } from '#platform/net/ip-address.ts';
+import { parseMac } from '#platform/net/mac-address.ts';
+import { parseMtu } from '#platform/net/mtu.ts';
+import { parseUuid } from '#platform/net/names.ts';
+import type { RpcClient } from '#platform/rpc/client.ts';
+import type { DeviceReport, PortBinding, PortRegistry } from '../model/control-plane.ts';
+import type { Vtep } from '../model/intent.ts';
+
+/** What a host tells topology of itself. */
+export interface Registration {
+  readonly vtep: Vtep;
+  readonly underlayMtu: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly leaseMs: number;
+  readonly agentVersion: string;
+}
+
+const TYPES: Readonly<Record<string, PortBinding['networkType']>> = {
+  [NetworkType.NETWORK_TYPE_VXLAN]: 'vxlan',
+  [NetworkType.NETWORK_TYPE_FLAT]: 'flat',
+  [NetworkType.NETWORK_TYPE_VLAN]: 'vlan',
+};
+
+/** topology over gRPC. */
+export class TopologyRegistry implements PortRegistry {
+  readonly #client: RpcClient<typeof TopologyServiceService>;
+  readonly #registration: Registration;
+
+  constructor(client: RpcClient<typeof TopologyServiceService>, registration: Registration) {
+    this.#client = client;
+    this.#registration = registration;
+  }
+
+  async register(signal: AbortSignal): Promise<void> {
+    const { vtep, underlayMtu, labels, agentVersion } = this.#registration;
+    const host = {
+      ...EMPTY_HOST,
+      id: vtep.hostId,
+      vtep_address: vtep.address,
+      udp_port: vtep.udpPort,
+      driver: Driver.DRIVER_LINUXBRIDGE,
+      underlay_mtu: underlayMtu,
+      labels: { ...labels },
+      agent_version: agentVersion,
+    };
+    await this.#client.registerHost({ host, lease: this.#lease }, { signal, timeoutMs: 5_000 });
+  }
+
+  async renew(signal: AbortSignal): Promise<void> {
+    const request = { host_id: this.#registration.vtep.hostId, lease: this.#lease };
+    await this.#client.renewHostLease(request, { signal, timeoutMs: 5_000 });
+  }
+
+  async portUp(report: DeviceReport, signal: AbortSignal): Promise<PortBinding> {
+    const { port, network } = await this.#client.reportPortUp(
+      {
+        host_id: this.#registration.vtep.hostId,
+        device_name: report.device,
+        port_id: report.portId ?? '',
+        mac_address: report.mac ?? '',
+        network_id: report.networkId ?? '',
+      },
+      { signal },
+    );
+    if (port === undefined || network === undefined) {
+      throw new DomainError('internal', 'INCOMPLETE_ANSWER', 'topology answered ReportPortUp without port or network');
+    }
+    const networkType = TYPES[network.network_type];
+    if (networkType === undefined) {
+      throw new DomainError('internal', 'UNKNOWN_NETWORK_TYPE', `network ${network.id} is of type ${network.network_type}`);
+    }
+    return {
+      portId: parseUuid('port.id', port.id),
+      networkId: parseUuid('network.id', network.id),
+      mac: parseMac('port.mac_address', port.mac_address),
+      ips: port.fixed_ips.map(({ ip_address }) => parseIp('port.fixed_ips.ip_address', ip_address)),
+      generation: BigInt(port.binding_generation),
+      hostId: port.binding_host_id,
+      networkType,
+      segmentationId: network.segmentation_id,
+      mtu: parseMtu('network.mtu', network.mtu),
+      adminUp: (port.admin_state_up ?? true) && (network.admin_state_up ?? true),
+    };
+  }
+
+  async portDown(port: { portId: string; generation: bigint; device: string }, signal: AbortSignal): Promise<void> {
+    await this.#client.reportPortDown(
+      {
+        host_id: this.#registration.vtep.hostId,
+        port_id: port.portId,
+        binding_generation: String(port.generation),
+        device_name: port.device,
+      },
+      { signal },
+    );
+  }
+
+  async portFailed(port: { portId: string; generation: bigint; message: string }, signal: AbortSignal): Promise<void> {
+    await this.#client.reportPortFailed(
+      {
+        host_id: this.#registration.vtep.hostId,
+        port_id: port.portId,
+        binding_generation: String(port.generation),
+        message: port.message,
+      },
+      { signal },
+    );
+  }
+
+  get #lease(): { seconds: string; nanos: number } {
+    const { leaseMs } = this.#registration;
+    return { seconds: String(Math.floor(leaseMs / 1000)), nanos: (leaseMs % 1000) * 1_000_000 };
+  }
+}
+
+const EMPTY_HOST = {
+  status: 'HOST_STATUS_UNSPECIFIED',
+  lease_expire_time: undefined,
+  etag: '',
+  revision_number: '0',
+  create_time: undefined,
+  update_time: undefined,
+} as const;

@@ -1,0 +1,85 @@
+import type { Carrier } from '#platform/telemetry/spans.ts';
+import type { MacAddress } from '#platform/net/mac-address.ts';
+import type { Uuid } from '#platform/net/names.ts';
+import type { IpAddress } from '#platform/net/ip-address.ts';
+import type { EntryChange, ForwardingEntry } from './intent.ts';
+
+/** What is known of a device when its port is asked for. */
+export interface DeviceReport {
+  readonly device: string;
+  readonly portId?: string;
+  readonly mac?: MacAddress;
+  /** The network whose bridge it is in. */
+  readonly networkId?: string;
+}
+
+/** topology's answer: the port as bound, and all that is needed to plug it. */
+export interface PortBinding {
+  readonly portId: string;
+  readonly networkId: Uuid;
+  readonly mac: MacAddress;
+  readonly ips: readonly IpAddress[];
+  readonly generation: bigint;
+  /** The host it is bound to: another one when this host's claim lost. */
+  readonly hostId: string;
+  readonly networkType: 'vxlan' | 'flat' | 'vlan';
+  /** The VNI of a vxlan network. */
+  readonly segmentationId: number;
+  readonly mtu: number;
+  /** Both the port and its network are administratively up. */
+  readonly adminUp: boolean;
+}
+
+/** topology, as a host's agent uses it. Throws DomainError. */
+export interface PortRegistry {
+  register(signal: AbortSignal): Promise<void>;
+  /** Throws `not_found` when the host must register again. */
+  renew(signal: AbortSignal): Promise<void>;
+  /** Throws `not_found` when no port is meant by the device. */
+  portUp(report: DeviceReport, signal: AbortSignal): Promise<PortBinding>;
+  portDown(port: { portId: string; generation: bigint; device: string }, signal: AbortSignal): Promise<void>;
+  portFailed(port: { portId: string; generation: bigint; message: string }, signal: AbortSignal): Promise<void>;
+}
+
+/** The changes that led to one revision. */
+export interface TableChange {
+  readonly baseRevision: bigint;
+  readonly revision: bigint;
+  readonly cause: string;
+  readonly changes: readonly EntryChange[];
+}
+
+/** A complete table. */
+export interface TableSnapshot {
+  readonly revision: bigint;
+  readonly entries: readonly ForwardingEntry[];
+}
+
+/** What this host holds of a network, for l2pop's books. */
+export interface HeldNetwork {
+  readonly networkId: string;
+  readonly revision: bigint;
+  readonly digest: string;
+  readonly digestRevision: bigint;
+  readonly driftRepaired: number;
+}
+
+export type Advice = { readonly networkId: string; readonly advice: 'fetch-changes' | 'resync' };
+
+/** l2pop, as a host's agent uses it. Throws DomainError. */
+export interface ForwardingSource {
+  snapshot(networkId: string, signal: AbortSignal): Promise<TableSnapshot>;
+  /** The changes after `since`, oldest first and without holes. Throws `out_of_range` when they are gone. */
+  changesSince(networkId: string, since: bigint, signal: AbortSignal): Promise<readonly TableChange[]>;
+  report(networks: readonly HeldNetwork[], signal: AbortSignal): Promise<readonly Advice[]>;
+}
+
+/** The bus: deltas down, acknowledgements up; both may be lost. */
+export interface ForwardingFeed {
+  readonly connected: boolean;
+  /** Deltas of a network, each with the trace it came in. */
+  subscribe(networkId: string, onDelta: (delta: TableChange, cause: Carrier) => void): AsyncDisposable;
+  /** Resolves when the bus has taken in all subscriptions so far: what is published after it arrives. At once while away. */
+  flush(signal: AbortSignal): Promise<void>;
+  ack(networkId: string, revision: bigint, cause: Carrier): void;
+}

@@ -1,0 +1,28 @@
+import { VXLAN_OVERHEAD } from '#platform/net/mtu.ts';
+import type { IpVersion } from '#platform/net/ip-address.ts';
+import type { Vni } from '#platform/net/vni.ts';
+import type { PortBinding } from '../model/control-plane.ts';
+
+/** What this host can do at most. */
+export interface HostLimits {
+  readonly hostId: string;
+  readonly underlayMtu: number;
+  readonly underlayVersion: IpVersion;
+  readonly parseVni: (value: number) => Vni;
+}
+
+/** Why this host cannot serve a port, as one sentence; undefined when it can. */
+export const refusalOf = (binding: PortBinding, limits: HostLimits): string | undefined => {
+  if (!binding.adminUp) return 'the port or its network is administratively down';
+  if (binding.networkType !== 'vxlan') {
+    return `host ${limits.hostId} cannot serve networks of type ${binding.networkType}: it has no physical network mapped`;
+  }
+  const overhead = VXLAN_OVERHEAD[limits.underlayVersion];
+  if (binding.mtu + overhead > limits.underlayMtu) {
+    return (
+      `network MTU ${binding.mtu.toString()} and ${overhead.toString()} bytes of VXLAN over IPv${limits.underlayVersion.toString()} ` +
+      `need an underlay MTU of ${(binding.mtu + overhead).toString()}, host ${limits.hostId} has ${limits.underlayMtu.toString()}`
+    );
+  }
+  return undefined;
+};

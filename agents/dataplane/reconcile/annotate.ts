@@ -1,0 +1,19 @@
+import type { Span } from '@opentelemetry/api';
+import { commandOf, type Outcome } from '../model/operation.ts';
+
+/** More commands than this in one step are counted, not listed. */
+const LISTED = 64;
+
+/** Writes into a span what was done, down to the commands. */
+export const annotate = (span: Span, outcomes: readonly Outcome[]): void => {
+  if (!span.isRecording()) return;
+  span.setAttribute('weft.operation.count', outcomes.length);
+  for (const { operation, error } of outcomes.slice(0, LISTED)) {
+    span.addEvent('operation', {
+      'weft.operation.kind': operation.kind,
+      'weft.command': commandOf(operation),
+      'weft.reason': operation.reason,
+      ...(error !== undefined && { 'weft.error': error }),
+    });
+  }
+};

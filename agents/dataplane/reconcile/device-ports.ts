@@ -1,0 +1,364 @@
+import { backoffMs } from '#platform/async/backoff.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { DomainError, toError } from '#platform/errors/domain-error.ts';
+import { parseMac, type MacAddress } from '#platform/net/mac-address.ts';
+import { carrier, currentTraceId, inSpan } from '#platform/telemetry/spans.ts';
+import type { DeviceReport, PortBinding, PortRegistry } from '../model/control-plane.ts';
+import type { LinkEvent } from '../model/host.ts';
+import type { ForwardingEntry, LocalPort } from '../model/intent.ts';
+import { refusalOf, type HostLimits } from '../plan/refusal.ts';
+import { localPorts } from './metrics.ts';
+import type { Networks } from './networks.ts';
+import type { PendingDowns } from './pending-downs.ts';
+import type { EventLog } from './event-log.ts';
+import type { Log } from '#platform/log/log.ts';
+
+/** A device that a port is expected behind. */
+interface Device {
+  readonly name: string;
+  link: LinkEvent | undefined;
+  /** Told by the agent's own API: the device's name need not tell the port. */
+  portId?: string;
+  networkId?: string;
+  plugged?: LocalPort;
+  /** l2pop unbound it: nothing is reported until the device or the binding is new. */
+  withdrawn: boolean;
+  message: string;
+  running: Promise<void> | undefined;
+  again: boolean;
+  detected: Record<string, string> | undefined;
+}
+
+export interface DeviceView {
+  readonly device: string;
+  readonly port: LocalPort | undefined;
+  readonly portId: string;
+  readonly networkId: string;
+  readonly message: string;
+}
+
+export interface DevicePortsTools {
+  readonly registry: PortRegistry;
+  readonly networks: Networks;
+  readonly downs: PendingDowns;
+  readonly events: EventLog;
+  readonly limits: HostLimits;
+  readonly log: Log;
+}
+
+const RETRY = { baseMs: 100, maxMs: 5_000 };
+const TAP = /^tap[0-9a-f]{8}-[0-9a-f]{2}$/;
+
+/**
+ * Brings ports up and down with their devices. Per device one thing at a time, until the registry has acknowledged what
+ * is true now; a device that comes and goes meanwhile is reported as it ends up.
+ */
+export class DevicePorts {
+  readonly #tools: DevicePortsTools;
+  readonly #devices = new Map<string, Device>();
+  readonly #halt = new AbortController();
+
+  constructor(tools: DevicePortsTools) {
+    this.#tools = tools;
+  }
+
+  get views(): readonly DeviceView[] {
+    return [...this.#devices.values()].map(viewOf);
+  }
+
+  /** A port that was plugged when the agent last ran. */
+  adopt(networkId: string, port: LocalPort): void {
+    const device = this.#device(port.device);
+    device.plugged = port;
+    device.portId = port.portId;
+    device.networkId = networkId;
+  }
+
+  /** Ends what the first look at the host did not find: adopted ports without a device, ends not yet reported. */
+  settleAdopted(): void {
+    for (const name of this.#tools.downs.devices) this.#device(name);
+    for (const device of this.#devices.values()) if (device.link === undefined) this.#go(device);
+  }
+
+  onLink(link: LinkEvent): void {
+    const known = this.#devices.get(link.name);
+    if (link.kind === 'gone') {
+      // A tap that was made anew under its name has another index: the old one's end is no news about it.
+      if (known?.link === undefined || known.link.index !== link.index) return;
+      known.link = undefined;
+      known.withdrawn = false;
+      this.#go(known);
+      return;
+    }
+    const networkId = this.#networkOfBridge(link.master);
+    if (known === undefined && !TAP.test(link.name) && networkId === undefined) return;
+    const device = this.#device(link.name);
+    const isNew = device.link?.index !== link.index;
+    device.link = link;
+    if (networkId !== undefined) device.networkId ??= networkId;
+    if (!isNew) return;
+    device.withdrawn = false;
+    this.#go(device);
+  }
+
+  /** Plugs a device by hand; resolves with the port, or throws what the registry or the host says against it. */
+  async attach(portId: string, name: string, link: LinkEvent): Promise<DeviceView> {
+    const device = this.#device(name);
+    device.portId = portId;
+    device.link = link;
+    device.withdrawn = false;
+    await device.running;
+    await this.#settle(device);
+    return viewOf(device);
+  }
+
+  /** Unplugs a port by hand, as if its device had gone. NOT_FOUND when it is not plugged here. */
+  async detach(portId: string): Promise<void> {
+    const device = [...this.#devices.values()].find(({ plugged }) => plugged?.portId === portId);
+    if (device === undefined) {
+      throw new DomainError('not_found', 'PORT_NOT_PLUGGED', `port "${portId}" is not plugged on this host`);
+    }
+    device.withdrawn = true;
+    await device.running;
+    await this.#settle(device);
+  }
+
+  /** l2pop took the binding away: the device stays and is left alone. */
+  onWithdrawn(port: LocalPort): void {
+    const device = this.#devices.get(port.device);
+    if (device === undefined) return;
+    const networkId = device.networkId ?? '';
+    delete device.plugged;
+    device.withdrawn = true;
+    device.message = 'the port is bound here no more';
+    this.#tools.events.emit({ kind: 'port-down', portId: port.portId, device: port.device, networkId, message: device.message });
+    this.#count();
+    void this.#releaseLater(networkId);
+  }
+
+  /** l2pop says a port is bound here: plugs it if its device is here. */
+  onAssigned(entry: ForwardingEntry): void {
+    for (const device of this.#devices.values()) {
+      const matches = device.portId === entry.portId || device.name === `tap${entry.portId.slice(0, 11)}`;
+      if (!matches || device.link === undefined) continue;
+      if (device.plugged?.generation === entry.generation) continue;
+      device.withdrawn = false;
+      if (device.running === undefined) this.#go(device);
+    }
+  }
+
+  /** Reports again every device that is not plugged for good, and ports l2pop does not confirm. */
+  recheck(): void {
+    for (const device of this.#devices.values()) {
+      if (device.running !== undefined || device.withdrawn) continue;
+      const worker = device.networkId === undefined ? undefined : this.#tools.networks.get(device.networkId);
+      const entry = device.plugged && worker?.table.entries.get(device.plugged.portId);
+      if (device.plugged === undefined || entry?.generation !== device.plugged.generation) this.#go(device);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#halt.abort(new DomainError('unavailable', 'STOPPING', 'the agent is stopping'));
+    await Promise.all([...this.#devices.values()].map(async ({ running }) => running));
+  }
+
+  /** Resolves when every device known now has been reported once, or has failed to be. */
+  async firstReports(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && [...this.#devices.values()].some(({ running }) => running !== undefined)) {
+      await sleep(20, signal).catch(() => undefined);
+    }
+  }
+
+  #device(name: string): Device {
+    const known = this.#devices.get(name);
+    if (known !== undefined) return known;
+    const device: Device = {
+      name,
+      link: undefined,
+      withdrawn: false,
+      message: '',
+      running: undefined,
+      again: false,
+      detected: undefined,
+    };
+    this.#devices.set(name, device);
+    return device;
+  }
+
+  #networkOfBridge(master: string | undefined): string | undefined {
+    if (master === undefined) return undefined;
+    return this.#tools.networks.all.find(({ table }) => `brq${table.networkId.slice(0, 11)}` === master)?.table.networkId;
+  }
+
+  #go(device: Device): void {
+    if (device.running !== undefined) {
+      device.again = true;
+      return;
+    }
+    if (this.#halt.signal.aborted) return;
+    device.running = this.#loop(device).finally(() => {
+      device.running = undefined;
+      if (device.link === undefined && device.plugged === undefined) this.#devices.delete(device.name);
+    });
+  }
+
+  async #loop(device: Device): Promise<void> {
+    for (let attempt = 0; !this.#halt.signal.aborted; attempt += 1) {
+      device.again = false;
+      const done = await this.#settle(device).then(
+        () => true,
+        (thrown: unknown) => this.#onFailure(device, thrown),
+      );
+      if (device.again) {
+        attempt = -1;
+        continue;
+      }
+      if (done) return;
+      await sleep(backoffMs(attempt, RETRY, Math.random), this.#halt.signal).catch(() => undefined);
+    }
+  }
+
+  /** True when there is nothing to retry until something new happens. */
+  #onFailure(device: Device, thrown: unknown): boolean {
+    const error = toError(thrown);
+    const news = device.message !== error.message;
+    device.message = error.message;
+    if (error instanceof DomainError && (error.code === 'not_found' || error.code === 'invalid')) {
+      if (news) {
+        this.#tools.events.emit({ kind: 'device-unknown', device: device.name, message: error.message });
+      }
+      // Its port may be created later: `recheck` asks again.
+      return true;
+    }
+    if (news) this.#tools.log.warn({ device: device.name, error: error.message }, 'port not reported, retrying');
+    return false;
+  }
+
+  async #settle(device: Device): Promise<void> {
+    const { downs, registry } = this.#tools;
+    await downs.report(device.name, registry, this.#halt.signal);
+    if (device.link !== undefined && !device.withdrawn) await this.#up(device);
+    else await this.#down(device);
+  }
+
+  async #up(device: Device): Promise<void> {
+    const { registry, networks, limits, events } = this.#tools;
+    const attributes = { 'weft.host.id': limits.hostId, 'weft.device': device.name };
+    await inSpan('agent.port-up', { parent: 'root', attributes }, async (span) => {
+      let binding: PortBinding;
+      try {
+        binding = await registry.portUp(reportOf(device), this.#halt.signal);
+      } catch (thrown) {
+        if (thrown instanceof DomainError && thrown.code === 'not_found') await this.#release(device);
+        throw thrown;
+      }
+      span.setAttribute('weft.port.id', binding.portId);
+      span.setAttribute('weft.network.id', binding.networkId);
+      device.portId = binding.portId;
+      device.networkId = binding.networkId;
+      const refusal = refusalOf(binding, limits);
+      if (refusal !== undefined) {
+        await this.#release(device);
+        if (binding.hostId === limits.hostId && binding.adminUp) {
+          await registry.portFailed({ portId: binding.portId, generation: binding.generation, message: refusal }, this.#halt.signal);
+        }
+        if (device.message !== refusal) {
+          events.emit({ kind: 'refused', portId: binding.portId, networkId: binding.networkId, device: device.name, message: refusal });
+        }
+        device.message = refusal;
+        return;
+      }
+      const worker = await networks.hold({
+        networkId: binding.networkId,
+        vni: limits.parseVni(binding.segmentationId),
+        mtu: binding.mtu,
+      });
+      const port: LocalPort = {
+        portId: binding.portId,
+        device: device.name,
+        mac: binding.mac,
+        ips: binding.ips,
+        // A claim that lost to another host must lose in the rows as well.
+        generation: binding.hostId === limits.hostId ? binding.generation : 0n,
+      };
+      const isNews = device.plugged?.generation !== port.generation || device.message !== '';
+      device.plugged = port;
+      device.message = '';
+      await worker.pushAndWait({ kind: 'plug', port, cause: carrier() });
+      this.#count();
+      if (isNews) {
+        const traceId = currentTraceId();
+        events.emit({
+          kind: 'port-up',
+          portId: port.portId,
+          networkId: binding.networkId,
+          device: device.name,
+          message: `${device.name} is plugged`,
+          ...(traceId !== undefined && { traceId }),
+        });
+      }
+    });
+  }
+
+  async #down(device: Device): Promise<void> {
+    const port = device.plugged;
+    if (port === undefined) return;
+    const { registry, events, limits, downs } = this.#tools;
+    const attributes = { 'weft.host.id': limits.hostId, 'weft.port.id': port.portId, 'weft.device': device.name };
+    await inSpan('agent.port-down', { parent: 'root', attributes }, async () => {
+      const networkId = device.networkId ?? '';
+      // On disk first: a crash between here and the acknowledgement must not lose the word.
+      await downs.add({ portId: port.portId, generation: port.generation, device: device.name });
+      await this.#release(device);
+      events.emit({ kind: 'port-down', portId: port.portId, networkId, device: device.name, message: `${device.name} is gone` });
+      await downs.report(device.name, registry, this.#halt.signal);
+    });
+  }
+
+  async #release(device: Device): Promise<void> {
+    const port = device.plugged;
+    if (port === undefined || device.networkId === undefined) return;
+    delete device.plugged;
+    const worker = this.#tools.networks.get(device.networkId);
+    await worker?.pushAndWait({ kind: 'unplug', portId: port.portId, cause: carrier() });
+    await this.#tools.networks.releaseIfEmpty(device.networkId);
+    this.#count();
+  }
+
+  async #releaseLater(networkId: string): Promise<void> {
+    // The worker that said so is in the middle of a step; it must end before it can be stopped.
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.#tools.networks.releaseIfEmpty(networkId);
+  }
+
+  #count(): void {
+    let plugged = 0;
+    for (const device of this.#devices.values()) if (device.plugged !== undefined) plugged += 1;
+    localPorts.set(plugged);
+  }
+}
+
+const reportOf = (device: Device): DeviceReport => ({
+  device: device.name,
+  ...(device.portId !== undefined && { portId: device.portId }),
+  ...(device.networkId !== undefined && { networkId: device.networkId }),
+  ...macOf(device.link),
+});
+
+// A device without a usable MAC address (a tunnel, say) is still identified by its name.
+const macOf = (link: LinkEvent | undefined): { mac?: MacAddress } => {
+  if (link?.mac === undefined) return {};
+  try {
+    return { mac: parseMac('mac', link.mac) };
+  } catch {
+    return {};
+  }
+};
+
+const viewOf = (device: Device): DeviceView => ({
+  device: device.name,
+  port: device.plugged,
+  portId: device.plugged?.portId ?? device.portId ?? '',
+  networkId: device.networkId ?? '',
+  message: device.message,
+});

@@ -1,0 +1,252 @@
+import { randomUUID } from 'node:crypto';
+import { backoffMs } from '#platform/async/backoff.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { DomainError, toError } from '#platform/errors/domain-error.ts';
+import type { Component } from '#platform/lifecycle/component.ts';
+import type { Log } from '#platform/log/log.ts';
+import type { DesiredStore } from '../intake/desired-store.ts';
+import type { ForwardingFeed, ForwardingSource, PortRegistry } from '../model/control-plane.ts';
+import type { Dataplane, KernelEvent, LinkEvent } from '../model/host.ts';
+import type { HostIdentity } from '../model/intent.ts';
+import type { HostLimits } from '../plan/refusal.ts';
+import { DevicePorts } from './device-ports.ts';
+import { EventLog } from './event-log.ts';
+import { Networks } from './networks.ts';
+import type { PendingDowns } from './pending-downs.ts';
+import type { WorkerTiming } from './worker-ports.ts';
+
+export interface HostAgentTools {
+  readonly host: HostIdentity;
+  readonly limits: HostLimits;
+  readonly dataplane: Dataplane;
+  readonly registry: PortRegistry;
+  readonly source: ForwardingSource;
+  readonly feed: ForwardingFeed;
+  readonly states: DesiredStore;
+  readonly downs: PendingDowns;
+  readonly log: Log;
+  readonly timing: WorkerTiming & { readonly leaseMs: number; readonly reportIntervalMs: number };
+}
+
+const RETRY = { baseMs: 200, maxMs: 5_000 };
+/** A kernel that tells of many changes at once is looked at once, this long after the first word. */
+const SUSPICION_MS = 30;
+
+/** One host: its networks, its devices, and its ties to the control plane, each of which may be away. */
+export class HostAgent implements Component {
+  readonly name = 'host-agent';
+  readonly epoch = randomUUID();
+  readonly startTime = new Date();
+  readonly events = new EventLog();
+  readonly networks: Networks;
+  readonly devices: DevicePorts;
+  readonly #tools: HostAgentTools;
+  readonly #halt = new AbortController();
+  readonly #links = new Map<string, LinkEvent>();
+  readonly #fail: (error: Error) => void;
+  #loops: Promise<unknown>[] = [];
+  #registered = false;
+  #l2popReached = false;
+  #reporting: Promise<void> | undefined;
+
+  constructor(tools: HostAgentTools, fail: (error: Error) => void) {
+    this.#tools = tools;
+    this.#fail = fail;
+    this.networks = new Networks({
+      ...tools,
+      events: this.events,
+      observer: {
+        withdrawn: (port) => {
+          this.devices.onWithdrawn(port);
+        },
+        assigned: (entry) => {
+          this.devices.onAssigned(entry);
+        },
+      },
+    });
+    this.devices = new DevicePorts({ ...tools, networks: this.networks, events: this.events });
+  }
+
+  get controlPlane(): { topology: boolean; l2pop: boolean; bus: boolean } {
+    return { topology: this.#registered, l2pop: this.#l2popReached, bus: this.#tools.feed.connected };
+  }
+
+  /** Operations done since the start. */
+  get operations(): number {
+    return this.networks.operations;
+  }
+
+  get links(): ReadonlyMap<string, LinkEvent> {
+    return this.#links;
+  }
+
+  /** Resolves once what the last run left is taken up; the host is compared with it in the background. */
+  async start(): Promise<void> {
+    await this.#tools.downs.load();
+    const tables = await this.#tools.states.load();
+    for (const table of tables) {
+      for (const port of table.ports.values()) this.devices.adopt(table.networkId, port);
+      this.networks.adopt(table);
+    }
+    this.#loops = [
+      this.#watchKernel(),
+      this.#keepLease(),
+      this.#keepReporting(),
+      this.#begin(tables.map(({ networkId }) => networkId)),
+    ].map(async (loop) => {
+      try {
+        await loop;
+      } catch (thrown) {
+        if (!this.#halt.signal.aborted) this.#fail(toError(thrown));
+      }
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#halt.abort(new DomainError('unavailable', 'STOPPING', 'the agent is stopping'));
+    await this.devices.stop();
+    await this.networks.stop();
+    await Promise.all(this.#loops);
+    await this.#reporting;
+    await this.#tools.states.flush();
+  }
+
+  /** The bus is back: what was missed is asked for now, not at the next report. */
+  onBusConnected(): void {
+    if (this.#halt.signal.aborted || this.#loops.length === 0) return;
+    void this.#report().catch(() => undefined);
+  }
+
+  /** Takes the snapshots again and compares; the whole host or one network. */
+  async resync(networkId: string): Promise<{ networks: number; outcomes: Awaited<ReturnType<Networks['auditAll']>> }> {
+    const workers = networkId === '' ? this.networks.all : [this.networks.require(networkId)];
+    await Promise.all(workers.map(async (worker) => worker.sync('snapshot', 'request')));
+    const outcomes = await this.networks.auditAll(workers, 'request');
+    this.events.emit({ kind: 'resync', message: `${workers.length.toString()} networks compared on request`, outcomes });
+    return { networks: workers.length, outcomes };
+  }
+
+  /**
+   * What the last run left is first brought up to date, then compared with the kernel, so that nothing is taken away on
+   * the strength of an old state. Without the control plane it is compared after a grace, and nothing is taken away.
+   */
+  async #begin(adopted: readonly string[]): Promise<void> {
+    const { timing } = this.#tools;
+    await Promise.all(
+      adopted.map(async (networkId) => {
+        const worker = this.networks.get(networkId);
+        if (worker === undefined) return;
+        const grace = sleep(timing.startGraceMs, this.#halt.signal).catch(() => undefined);
+        await Promise.race([worker.sync('changes', 'start'), grace]);
+        await worker.audit('start').catch(() => undefined);
+      }),
+    );
+    await this.devices.firstReports(this.#halt.signal);
+    for (const worker of this.networks.all) await this.networks.releaseIfEmpty(worker.table.networkId);
+    await this.networks.removeStrays(this.#halt.signal).catch((thrown: unknown) => {
+      this.#tools.log.warn({ error: toError(thrown).message }, 'strays not looked for');
+    });
+  }
+
+  async #watchKernel(): Promise<void> {
+    const suspects = new Set<string>();
+    let timer: NodeJS.Timeout | undefined;
+    const suspect = (networkId: string): void => {
+      suspects.add(networkId);
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        for (const id of suspects) this.networks.get(id)?.suspect('drift');
+        suspects.clear();
+      }, SUSPICION_MS);
+    };
+    let settled = false;
+    try {
+      for await (const event of this.#tools.dataplane.events(this.#halt.signal)) {
+        this.#onKernel(event, suspect);
+        if (event.kind === 'overrun') for (const { table } of this.networks.all) suspect(table.networkId);
+        if (event.kind === 'listed' && !settled) {
+          settled = true;
+          this.devices.settleAdopted();
+        }
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #onKernel(event: KernelEvent, suspect: (networkId: string) => void): void {
+    if (event.kind === 'link') {
+      const { link } = event;
+      if (link.kind === 'gone') this.#links.delete(link.name);
+      else this.#links.set(link.name, link);
+      this.devices.onLink(link);
+      const owner = this.networks.ownerOf(link.name);
+      // Our own steps tell of themselves as well; a look that finds nothing costs little and is spaced.
+      if (owner !== undefined && (link.kind === 'gone' || this.networks.isMisplaced(owner, link))) suspect(owner);
+    } else if (event.kind === 'row') {
+      const owner = this.networks.ownerOf(event.device);
+      if (owner !== undefined) suspect(owner);
+    }
+  }
+
+  async #keepLease(): Promise<void> {
+    const { registry, timing, log } = this.#tools;
+    const { signal } = this.#halt;
+    for (let attempt = 0; !signal.aborted; ) {
+      try {
+        if (this.#registered) await registry.renew(signal);
+        else {
+          await registry.register(signal);
+          this.#registered = true;
+          log.info({}, 'registered');
+        }
+        attempt = 0;
+        await sleep(timing.leaseMs / 3, signal);
+      } catch (thrown) {
+        if (signal.aborted) return;
+        this.#registered = false;
+        if (attempt === 0) log.warn({ error: toError(thrown).message }, 'not registered, retrying');
+        await sleep(backoffMs(attempt++, RETRY, Math.random), signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #keepReporting(): Promise<void> {
+    const { timing, log } = this.#tools;
+    const { signal } = this.#halt;
+    while (!signal.aborted) {
+      // Hosts that started together must not report together.
+      await sleep(timing.reportIntervalMs * (0.8 + 0.4 * Math.random()), signal).catch(() => undefined);
+      if (signal.aborted) return;
+      await this.#report().catch((thrown: unknown) => {
+        if (this.#l2popReached) log.warn({ error: toError(thrown).message }, 'l2pop not reached');
+        this.#l2popReached = false;
+      });
+      this.devices.recheck();
+    }
+  }
+
+  async #report(): Promise<void> {
+    this.#reporting ??= this.#reportOnce().finally(() => {
+      this.#reporting = undefined;
+    });
+    await this.#reporting;
+  }
+
+  async #reportOnce(): Promise<void> {
+    const held = this.networks.all.map((worker) => worker.held);
+    const advices = await this.#tools.source.report(held, this.#halt.signal);
+    this.#l2popReached = true;
+    for (const { networkId, advice } of advices) {
+      const worker = this.networks.get(networkId);
+      if (worker === undefined) continue;
+      // Not awaited: a network that is slow to pull must not hold up the reports of the others. `stop` awaits it.
+      if (advice === 'fetch-changes') void worker.sync('changes', 'behind');
+      else {
+        void worker.sync('snapshot', 'digest').then(() => {
+          worker.suspect('advice');
+        });
+      }
+    }
+  }
+}

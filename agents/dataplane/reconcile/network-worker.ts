@@ -1,0 +1,461 @@
+import { backoffMs } from '#platform/async/backoff.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { DomainError, toError } from '#platform/errors/domain-error.ts';
+import { carrier, currentTraceId, inSpan, type Carrier } from '#platform/telemetry/spans.ts';
+import type { NetworkTable } from '../intake/network-table.ts';
+import type { HeldNetwork } from '../model/control-plane.ts';
+import type { EntryChange } from '../model/intent.ts';
+import type { Operation, Outcome } from '../model/operation.ts';
+import { digestOfRows } from '../plan/digest.ts';
+import { withoutRemovals } from '../plan/removals.ts';
+import { annotate } from './annotate.ts';
+import { DeltaIntake, type Missing } from './delta-intake.ts';
+import { applySeconds, driftRows, heldRevision, operationsDone, operationsFailed, resyncs } from './metrics.ts';
+import type { WorkerInput } from './worker-input.ts';
+import type { WorkerTools } from './worker-ports.ts';
+
+/** Why a network is read back and compared. */
+export type AuditCause = 'start' | 'drift' | 'periodic' | 'failure' | 'request' | 'advice';
+
+interface AuditRequest {
+  readonly cause: AuditCause;
+  readonly parent: Carrier;
+  readonly done: (result: { outcomes: readonly Outcome[] } | { error: Error }) => void;
+}
+
+interface LastAudit {
+  readonly digest: string;
+  readonly revision: bigint;
+  readonly time: Date;
+  readonly repaired: number;
+}
+
+/** A snapshot that takes most of a table away is asked for again after this. */
+const GUARD_PAUSE_MS = 1_000;
+const REMOVAL_MS = 10_000;
+const RETRY = { baseMs: 200, maxMs: 10_000 };
+
+/**
+ * Keeps one network of this host right, one thing at a time: takes up all that has come, does the steps for it, tells
+ * l2pop, and looks at the kernel again when it has been quiet. A network whose worker is stuck holds up no other.
+ */
+export class NetworkWorker {
+  readonly table: NetworkTable;
+  readonly #tools: WorkerTools;
+  readonly #intake: DeltaIntake;
+  readonly #halt = new AbortController();
+  readonly #feed: AsyncDisposable;
+  #inbox: WorkerInput[] = [];
+  #waiting: (() => void)[] = [];
+  #audits: AuditRequest[] = [];
+  #running: Promise<void> | undefined;
+  #syncing: Promise<void> | undefined;
+  #failures = 0;
+  #missing: { readonly what: Missing; readonly cause: string } | undefined;
+  #established = false;
+  #synced = false;
+  #dirtySince: number | undefined;
+  #nextAudit: number;
+  #lastAuditStarted = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #lastAudit: LastAudit | undefined;
+  #driftRepaired = 0;
+  #operations = 0;
+
+  constructor(table: NetworkTable, tools: WorkerTools) {
+    this.table = table;
+    this.#tools = tools;
+    this.#intake = new DeltaIntake(table, (change) => {
+      this.#onEntry(change);
+    });
+    this.#nextAudit = Date.now() + tools.timing.auditIntervalMs;
+    this.#feed = tools.feed.subscribe(table.networkId, (delta, cause) => {
+      this.push({ kind: 'delta', delta, cause });
+    });
+  }
+
+  get lastAudit(): LastAudit | undefined {
+    return this.#lastAudit;
+  }
+  get driftRepaired(): number {
+    return this.#driftRepaired;
+  }
+  get operations(): number {
+    return this.#operations;
+  }
+
+  /** For l2pop's books. */
+  get held(): HeldNetwork {
+    return {
+      networkId: this.table.networkId,
+      revision: this.#established && this.#synced && this.#failures === 0 ? this.table.revision : 0n,
+      digest: this.#lastAudit?.digest ?? '',
+      digestRevision: this.#lastAudit?.revision ?? 0n,
+      driftRepaired: this.#lastAudit?.repaired ?? 0,
+    };
+  }
+
+  /** Takes something in; the steps for it begin on this tick when nothing else is being done. */
+  push(input: WorkerInput): void {
+    if (this.#halt.signal.aborted) return;
+    this.#inbox.push(input);
+    this.#kick();
+  }
+
+  /** As `push`, resolving once the kernel has been told. */
+  async pushAndWait(input: WorkerInput): Promise<void> {
+    const done = Promise.withResolvers<undefined>();
+    this.#waiting.push(() => {
+      done.resolve(undefined);
+    });
+    this.push(input);
+    await done.promise;
+  }
+
+  /** Reads the kernel back, compares and repairs; resolves with what was done. */
+  async audit(cause: AuditCause, parent: Carrier = {}): Promise<readonly Outcome[]> {
+    const { promise, resolve } = Promise.withResolvers<{ outcomes: readonly Outcome[] } | { error: Error }>();
+    if (this.#halt.signal.aborted) return [];
+    this.#audits.push({ cause, parent, done: resolve });
+    this.#kick();
+    const result = await promise;
+    if ('error' in result) throw result.error;
+    return result.outcomes;
+  }
+
+  /** Looks at the kernel soon: something moved there. */
+  suspect(cause: AuditCause): void {
+    if (this.#audits.some((request) => request.cause === cause)) return;
+    const wait = Math.max(0, this.#lastAuditStarted + this.#tools.timing.auditSpacingMs - Date.now());
+    this.#nextAudit = Math.min(this.#nextAudit, Date.now() + Math.min(wait, this.#tools.timing.auditIntervalMs));
+    this.#suspicion = cause;
+    this.#arm();
+  }
+  #suspicion: AuditCause | undefined;
+
+  /** What would be done now; changes nothing. */
+  async plan(signal: AbortSignal): Promise<readonly Operation[]> {
+    const { dataplane, host } = this.#tools;
+    return dataplane.plan(host, this.table, await dataplane.observe(this.table, signal));
+  }
+
+  /** Pulls what is missing from l2pop, one pull at a time. Resolves when nothing is missing, or the pull has failed. */
+  async sync(what: Missing, cause: string): Promise<void> {
+    this.#missing = what === 'snapshot' || this.#missing?.what === 'snapshot' ? { what: 'snapshot', cause } : { what, cause };
+    this.#syncing ??= this.#pullAll().finally(() => {
+      this.#syncing = undefined;
+    });
+    await this.#syncing;
+  }
+
+  /** Stops; the kernel stays as it is. */
+  async stop(): Promise<void> {
+    this.#halt.abort(new DomainError('unavailable', 'STOPPING', 'the agent is stopping'));
+    clearTimeout(this.#timer);
+    await this.#feed[Symbol.asyncDispose]();
+    await this.#running;
+    await this.#syncing;
+    for (const wake of this.#waiting.splice(0)) wake();
+    for (const audit of this.#audits.splice(0)) audit.done({ outcomes: [] });
+    heldRevision.forget({ network: this.table.networkId });
+  }
+
+  /**
+   * Takes the devices of a stopped worker's network off the host and says how many steps that took; what fails is a stray
+   * that is looked for later.
+   */
+  async removeFromHost(): Promise<number> {
+    const { dataplane, host, log } = this.#tools;
+    const networkId = this.table.networkId;
+    const attributes = { 'weft.host.id': host.hostId, 'weft.network.id': networkId };
+    try {
+      return await inSpan('agent.release', { attributes }, async (span) => {
+        const signal = AbortSignal.timeout(REMOVAL_MS);
+        const owned = (await dataplane.observeOwned(signal)).get(networkId);
+        if (owned === undefined) return 0;
+        const outcomes = await dataplane.apply(dataplane.planRemoval(owned), signal);
+        annotate(span, outcomes);
+        return outcomes.length;
+      });
+    } catch (thrown) {
+      log.warn({ network: networkId, error: toError(thrown).message }, 'network not removed');
+      return 0;
+    }
+  }
+
+  #kick(): void {
+    if (this.#running !== undefined || this.#halt.signal.aborted) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#inbox.length > 0 || this.#audits.length > 0) this.#kick();
+      else this.#arm();
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#halt;
+    while (!signal.aborted) {
+      if (this.#inbox.length > 0) await this.#takeUp();
+      else if (this.#audits.length > 0) await this.#serveAudits();
+      else if (Date.now() >= this.#nextAudit) {
+        const cause = this.#failures > 0 ? 'failure' : (this.#suspicion ?? 'periodic');
+        await this.#look(cause, {}).catch(() => undefined);
+      } else return;
+    }
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    if (this.#halt.signal.aborted) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#kick();
+      },
+      Math.max(0, this.#nextAudit - Date.now()) + 1,
+    );
+  }
+
+  async #takeUp(): Promise<void> {
+    const inputs = this.#inbox;
+    const waiting = this.#waiting;
+    this.#inbox = [];
+    this.#waiting = [];
+    const causes: Carrier[] = [];
+    let factsDiffer = false;
+    for (const input of inputs) {
+      if ('traceparent' in input.cause) causes.push(input.cause);
+      factsDiffer = this.#enter(input) || factsDiffer;
+    }
+    try {
+      if (!this.#established || factsDiffer) await this.#look('start', causes[0] ?? {}).catch(() => undefined);
+      else await this.#applyChange(causes);
+    } finally {
+      for (const wake of waiting) wake();
+    }
+  }
+
+  /** True when devices must be looked at again. */
+  #enter(input: WorkerInput): boolean {
+    switch (input.kind) {
+      case 'delta':
+        this.#need(this.#intake.delta(input.delta), 'hole');
+        return false;
+      case 'changes':
+        this.#synced = true;
+        this.#need(this.#intake.changes(input.changes), 'hole');
+        return false;
+      case 'snapshot':
+        this.#synced = true;
+        this.#need(this.#intake.snapshot(input.snapshot), 'guard');
+        return false;
+      case 'facts':
+        return this.table.updateFacts(input.facts);
+      case 'plug':
+        this.table.plug(input.port);
+        return false;
+      case 'unplug':
+        this.table.unplug(input.portId);
+        return false;
+      case 'flood':
+        if (input.present) this.table.addManualFlood(input.address);
+        else this.table.removeManualFlood(input.address);
+        return false;
+    }
+  }
+
+  #need(missing: Missing | undefined, cause: string): void {
+    if (missing === undefined) return;
+    // Not awaited by the loop: what can be done meanwhile is done. `stop` awaits it.
+    void this.sync(missing, cause);
+  }
+
+  #onEntry(change: EntryChange): void {
+    if (change.entry.vtep.hostId !== this.#tools.host.hostId) return;
+    const local = this.table.ports.get(change.entry.portId);
+    if (change.kind === 'set') {
+      if (local?.generation !== change.entry.generation) this.#tools.observer.assigned(change.entry);
+    } else if (local !== undefined && local.generation <= change.entry.generation) {
+      this.table.unplug(local.portId);
+      this.#tools.observer.withdrawn(local);
+    }
+  }
+
+  async #applyChange(causes: readonly Carrier[]): Promise<void> {
+    const { table } = this;
+    const { host, dataplane, states } = this.#tools;
+    const started = performance.now();
+    const change = table.takeChange();
+    const { revision } = table;
+    const [firstPort] = change.ports.keys();
+    const attributes = {
+      'weft.host.id': host.hostId,
+      'weft.network.id': table.networkId,
+      'weft.revision': Number(revision),
+      ...(firstPort !== undefined && { 'weft.port.id': firstPort }),
+    };
+    await inSpan(
+      'agent.apply',
+      { attributes, parent: causes[0] ?? 'root', links: causes.slice(1, 33) },
+      async (span) => {
+        const operations = dataplane.planChange(host, table, change);
+        const outcomes = operations.length > 0 ? await this.#perform(operations) : [];
+        annotate(span, outcomes);
+        const failed = outcomes.some(({ error }) => error !== undefined);
+        if (failed) this.#failed();
+        else if (this.#synced && this.#failures === 0 && revision > 0n) this.#ack();
+        applySeconds.record((performance.now() - started) / 1000);
+      },
+    ).catch((thrown: unknown) => {
+      this.#failed();
+      this.#tools.log.warn({ network: table.networkId, error: toError(thrown).message }, 'change not applied');
+    });
+    states.record(table, change.ports.keys());
+    this.#settle();
+  }
+
+  #ack(): void {
+    heldRevision.set(Number(this.table.revision), { network: this.table.networkId });
+    this.#tools.feed.ack(this.table.networkId, this.table.revision, carrier());
+  }
+
+  #settle(): void {
+    const now = Date.now();
+    this.#dirtySince ??= now;
+    const { settleMs, auditSpacingMs } = this.#tools.timing;
+    if (this.#failures > 0) return;
+    this.#nextAudit = Math.min(
+      Math.max(now + settleMs, this.#lastAuditStarted + auditSpacingMs),
+      this.#dirtySince + auditSpacingMs * 3,
+    );
+  }
+
+  async #serveAudits(): Promise<void> {
+    const [request] = this.#audits;
+    if (request === undefined) return;
+    try {
+      const outcomes = await this.#look(request.cause, request.parent);
+      for (const each of this.#audits.splice(0)) each.done({ outcomes });
+    } catch (thrown) {
+      for (const each of this.#audits.splice(0)) each.done({ error: toError(thrown) });
+    }
+  }
+
+  /** Observe, plan, do, observe what is there now. */
+  async #look(cause: AuditCause, parent: Carrier): Promise<readonly Outcome[]> {
+    const { table } = this;
+    const { host, dataplane, states, timing } = this.#tools;
+    const changed = [...table.takeChange().ports.keys()];
+    this.#lastAuditStarted = Date.now();
+    this.#suspicion = undefined;
+    this.#dirtySince = undefined;
+    const attributes = { 'weft.host.id': host.hostId, 'weft.network.id': table.networkId, 'weft.cause': cause };
+    try {
+      return await inSpan('agent.audit', { attributes, parent: 'traceparent' in parent ? parent : 'root' }, async (span) => {
+        let observed = await dataplane.observe(table, this.#halt.signal);
+        const all = dataplane.plan(host, table, observed);
+        // Nothing is taken away on the strength of a state that may be old.
+        const operations = this.#synced ? all : withoutRemovals(all);
+        const outcomes = operations.length > 0 ? await this.#perform(operations) : [];
+        annotate(span, outcomes);
+        const failures = outcomes.filter(({ error }) => error !== undefined);
+        if (operations.length > 0) observed = await dataplane.observe(table, this.#halt.signal);
+        const isDrift = this.#established && (cause === 'drift' || cause === 'periodic' || cause === 'advice');
+        if (operations.length > 0 && isDrift) this.#reportDrift(outcomes);
+        this.#lastAudit = {
+          digest: digestOfRows(observed.rows, table.manualFlood),
+          revision: table.revision,
+          time: new Date(),
+          repaired: isDrift ? outcomes.length - failures.length : 0,
+        };
+        if (failures.length > 0) this.#failed();
+        else {
+          this.#failures = 0;
+          this.#established = true;
+          this.#nextAudit = Date.now() + timing.auditIntervalMs;
+          if (this.#synced && table.revision > 0n) this.#ack();
+        }
+        return outcomes;
+      });
+    } catch (thrown) {
+      this.#failed();
+      if (!this.#halt.signal.aborted) {
+        this.#tools.log.warn({ network: table.networkId, error: toError(thrown).message }, 'network not read back');
+      }
+      throw thrown;
+    } finally {
+      states.record(table, changed);
+    }
+  }
+
+  #failed(): void {
+    this.#failures += 1;
+    this.#nextAudit = Date.now() + backoffMs(this.#failures - 1, RETRY, Math.random);
+  }
+
+  #reportDrift(outcomes: readonly Outcome[]): void {
+    const { events, log } = this.#tools;
+    const networkId = this.table.networkId;
+    const traceId = currentTraceId();
+    const base = { networkId, outcomes, ...(traceId !== undefined && { traceId }) };
+    const repaired = outcomes.filter(({ error }) => error === undefined).length;
+    this.#driftRepaired += repaired;
+    driftRows.add(outcomes.length, { network: networkId });
+    const steps = `${outcomes.length.toString()} step${outcomes.length === 1 ? '' : 's'}`;
+    events.emit({ kind: 'drift', message: `the kernel differs from the desired state by ${steps}`, ...base });
+    events.emit({ kind: 'repair', message: `${repaired.toString()} of ${steps} done`, ...base });
+    log.warn({ network: networkId, steps: outcomes.length, repaired, trace_id: traceId }, 'drift repaired');
+  }
+
+  async #perform(operations: readonly Operation[]): Promise<readonly Outcome[]> {
+    const outcomes = await this.#tools.dataplane.apply(operations, this.#halt.signal);
+    this.#operations += outcomes.length;
+    for (const { operation, error } of outcomes) {
+      if (error === undefined) operationsDone.add(1, { kind: operation.kind });
+      else {
+        operationsFailed.add(1, { kind: operation.kind });
+        this.#tools.log.warn({ command: operation.argv.join(' '), error }, 'operation failed');
+      }
+    }
+    return outcomes;
+  }
+
+  async #pullAll(): Promise<void> {
+    for (let attempt = 0; this.#missing !== undefined && !this.#halt.signal.aborted; ) {
+      const { what, cause } = this.#missing;
+      this.#missing = undefined;
+      resyncs.add(1, { cause });
+      try {
+        if (cause === 'guard') await sleep(GUARD_PAUSE_MS, this.#halt.signal);
+        await this.#pull(what, cause);
+        attempt = 0;
+      } catch (thrown) {
+        if (this.#halt.signal.aborted) return;
+        this.#missing ??= { what, cause };
+        this.#tools.log.warn({ network: this.table.networkId, cause, error: toError(thrown).message }, 'table not pulled');
+        await sleep(backoffMs(attempt++, RETRY, Math.random), this.#halt.signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #pull(what: Missing, cause: string): Promise<void> {
+    const { source, host, feed } = this.#tools;
+    const { networkId } = this.table;
+    const { signal } = this.#halt;
+    const attributes = { 'weft.host.id': host.hostId, 'weft.network.id': networkId, 'weft.cause': cause };
+    await inSpan('agent.pull', { parent: 'root', attributes }, async () => {
+      // What is published while the answer is on its way must arrive, or a hole would go unseen.
+      await feed.flush(signal);
+      if (what === 'changes' && this.table.revision > 0n) {
+        try {
+          const changes = await source.changesSince(networkId, this.table.revision, signal);
+          await this.pushAndWait({ kind: 'changes', changes, cause: carrier() });
+          return;
+        } catch (thrown) {
+          if (!(thrown instanceof DomainError && thrown.code === 'out_of_range')) throw thrown;
+        }
+      }
+      const snapshot = await source.snapshot(networkId, signal);
+      await this.pushAndWait({ kind: 'snapshot', snapshot, cause: carrier() });
+    });
+  }
+}

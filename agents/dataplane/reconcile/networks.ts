@@ -1,0 +1,139 @@
+import { DomainError } from '#platform/errors/domain-error.ts';
+import { bridgeName, vxlanName, type Uuid } from '#platform/net/names.ts';
+import { NetworkTable } from '../intake/network-table.ts';
+import type { LinkEvent } from '../model/host.ts';
+import type { NetworkFacts } from '../model/intent.ts';
+import type { Outcome } from '../model/operation.ts';
+import { NetworkWorker, type AuditCause } from './network-worker.ts';
+import type { WorkerTools } from './worker-ports.ts';
+
+/**
+ * The networks this host holds, one worker each. A network is held as long as a port of it is plugged here, and taken off
+ * the host with the last one.
+ */
+export class Networks {
+  readonly #tools: WorkerTools;
+  readonly #workers = new Map<string, NetworkWorker>();
+  readonly #leaving = new Map<string, Promise<void>>();
+  #stopped = false;
+  #operationsOfGone = 0;
+
+  constructor(tools: WorkerTools) {
+    this.#tools = tools;
+  }
+
+  get all(): readonly NetworkWorker[] {
+    return [...this.#workers.values()];
+  }
+
+  /** Operations done on all networks since the start. */
+  get operations(): number {
+    return this.all.reduce((sum, { operations }) => sum + operations, this.#operationsOfGone);
+  }
+
+  get(networkId: string): NetworkWorker | undefined {
+    return this.#workers.get(networkId);
+  }
+
+  /** The worker of a network, or NOT_FOUND for callers of the API. */
+  require(networkId: string): NetworkWorker {
+    const worker = this.#workers.get(networkId);
+    if (worker === undefined) {
+      throw new DomainError('not_found', 'NETWORK_NOT_HELD', `this host holds no port of network "${networkId}"`, {
+        details: { network: networkId },
+      });
+    }
+    return worker;
+  }
+
+  /** Holds a network from what the last run left on disk. */
+  adopt(table: NetworkTable): NetworkWorker {
+    const worker = new NetworkWorker(table, this.#tools);
+    this.#workers.set(table.networkId, worker);
+    return worker;
+  }
+
+  /** The worker of a network, made when there is none; waits for one that is just leaving. */
+  async hold(facts: NetworkFacts): Promise<NetworkWorker> {
+    for (;;) {
+      const leaving = this.#leaving.get(facts.networkId);
+      if (leaving === undefined) break;
+      await leaving;
+    }
+    if (this.#stopped) throw new DomainError('unavailable', 'STOPPING', 'the agent is stopping');
+    const known = this.#workers.get(facts.networkId);
+    if (known !== undefined) {
+      if (known.table.mtu !== facts.mtu || known.table.vni !== facts.vni) known.push({ kind: 'facts', facts, cause: {} });
+      return known;
+    }
+    const worker = this.adopt(new NetworkTable(this.#tools.host.hostId, facts));
+    void worker.sync('snapshot', 'first-port');
+    return worker;
+  }
+
+  /** Takes a network off the host when no port of it is plugged any more. */
+  async releaseIfEmpty(networkId: string): Promise<void> {
+    const worker = this.#workers.get(networkId);
+    if (worker === undefined || worker.table.ports.size > 0 || this.#stopped) return;
+    this.#workers.delete(networkId);
+    const leave = this.#leave(worker).finally(() => {
+      this.#leaving.delete(networkId);
+    });
+    this.#leaving.set(networkId, leave);
+    await leave;
+  }
+
+  /** Compares these networks with the kernel now; what was done on all of them. */
+  async auditAll(workers: readonly NetworkWorker[], cause: AuditCause): Promise<readonly Outcome[]> {
+    return (await Promise.all(workers.map(async (worker) => worker.audit(cause)))).flat();
+  }
+
+  /** The network that a bridge, a VXLAN device or a plugged device serves. */
+  ownerOf(device: string): Uuid | undefined {
+    for (const { table } of this.#workers.values()) {
+      if (device === bridgeName(table.networkId) || device === vxlanName(table.vni)) return table.networkId;
+    }
+    return this.#deviceOwners(device);
+  }
+
+  /** Whether a device of a network is in another bridge than that network's, or in none. */
+  isMisplaced(networkId: Uuid, link: LinkEvent): boolean {
+    const bridge = bridgeName(networkId);
+    return link.name !== bridge && link.master !== bridge;
+  }
+
+  #deviceOwners(device: string): Uuid | undefined {
+    for (const { table } of this.#workers.values()) {
+      for (const port of table.ports.values()) if (port.device === device) return table.networkId;
+    }
+    return undefined;
+  }
+
+  /** Networks whose mark is on the host and that nobody wants: left behind by an earlier run. */
+  async removeStrays(signal: AbortSignal): Promise<void> {
+    const { dataplane } = this.#tools;
+    for (const owned of (await dataplane.observeOwned(signal)).values()) {
+      if (this.#workers.has(owned.networkId) || this.#leaving.has(owned.networkId)) continue;
+      const operations = dataplane.planRemoval(owned);
+      const outcomes = await dataplane.apply(operations, signal);
+      this.#tools.events.emit({
+        kind: 'repair',
+        networkId: owned.networkId,
+        message: `network ${owned.networkId} has no port here: its devices are removed`,
+        outcomes,
+      });
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#workers.values()].map(async (worker) => worker.stop()));
+    await Promise.all(this.#leaving.values());
+  }
+
+  async #leave(worker: NetworkWorker): Promise<void> {
+    await worker.stop();
+    this.#operationsOfGone += worker.operations + (await worker.removeFromHost());
+    this.#tools.states.forget(worker.table.networkId);
+  }
+}
