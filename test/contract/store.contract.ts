@@ -122,7 +122,10 @@ export const storeContract = (kind: string, open: () => Promise<OpenStore>): voi
         tx.put(ports, 'a', { name: 'two' }, 'absent');
       };
       for (const work of [stale, again]) {
-        await expect(store.transact(work, never)).rejects.toMatchObject({ code: 'conflict', reason: 'VERSION_MISMATCH' });
+        await expect(store.transact(work, never)).rejects.toMatchObject({
+          code: 'conflict',
+          reason: 'VERSION_MISMATCH',
+        });
       }
       expect((await store.get(ports, 'a', never))?.value.name).toBe('one');
     });
@@ -254,7 +257,11 @@ export const storeContract = (kind: string, open: () => Promise<OpenStore>): voi
         let after: string | undefined;
         let pages = 0;
         do {
-          const options = { limit: 2, ...(index === undefined ? {} : { index }), ...(after === undefined ? {} : { after }) };
+          const options = {
+            limit: 2,
+            ...(index === undefined ? {} : { index }),
+            ...(after === undefined ? {} : { after }),
+          };
           const page = await store.list(ports, options, never);
           seen.push(...page.items.map(({ value }) => value.name));
           after = page.next;
@@ -268,7 +275,10 @@ export const storeContract = (kind: string, open: () => Promise<OpenStore>): voi
     test('ends a record at its time, and lists it never', async () => {
       await using opened = await open();
       const { store } = opened;
-      await store.transact((tx) => Promise.resolve(tx.put(ports, 'brief', { name: 'x', network: 'n' }, 'absent', 1)), never);
+      await store.transact(
+        (tx) => Promise.resolve(tx.put(ports, 'brief', { name: 'x', network: 'n' }, 'absent', 1)),
+        never,
+      );
       expect((await store.get(ports, 'brief', never))?.value.name).toBe('x');
       expect([await namesOf(store), await idsOf(store, 'network:n')]).toEqual([[], []]);
       await opened.passSeconds(1.1);

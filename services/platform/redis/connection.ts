@@ -47,6 +47,8 @@ export class RedisConnection implements Component {
       scripts: { weftCommit: { lua: COMMIT_SCRIPT } },
       lazyConnect: true,
       connectTimeout: 2_000,
+      // The client sets this timer even when its socket is closed already, and so holds up the end of the process.
+      disconnectTimeout: 100,
       socketTimeout: options.silenceMs ?? 2_000,
       // A command is sent once or not at all: sent again after a lost reply, a script would meet its own writes.
       enableOfflineQueue: false,
@@ -100,6 +102,7 @@ export class RedisConnection implements Component {
    */
   async run<R>(command: (client: Redis) => Promise<R>, signal: AbortSignal): Promise<R> {
     signal.throwIfAborted();
+    if (this.#stopped) throw unavailable('the connection to redis was closed', undefined);
     if (!this.ready) await this.#live(this.#patienceMs, signal);
     try {
       return await command(this.#client);

@@ -33,7 +33,9 @@ export const parseRedisUrl = (url: string): RedisAddress => {
 
 // The WHATWG parser knows one host only, so the list is taken apart first and each host parsed by itself.
 const parseSentinels = (url: string): RedisAddress => {
-  const match = /^redis\+sentinel:\/\/(?:(?<user>[^@/]*)@)?(?<hosts>[^/]+)\/(?<master>[^/]+)(?:\/(?<db>\d+))?$/u.exec(url);
+  const match = /^redis\+sentinel:\/\/(?:(?<user>[^@/]*)@)?(?<hosts>[^/]+)\/(?<master>[^/]+)(?:\/(?<db>\d+))?$/u.exec(
+    url,
+  );
   const { user, hosts, master, db } = match?.groups ?? {};
   if (hosts === undefined || master === undefined) throw broken(url);
   const sentinels = hosts.split(',').map((host) => {
