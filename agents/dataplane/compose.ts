@@ -53,7 +53,7 @@ export const composeAgent = async (config: AgentConfig, log: Log, fail: (error: 
       registry: new TopologyRegistry(topology, registration),
       source: new L2popSource(l2pop, config.hostId, log),
       feed: new NatsFeed(bus, nats, config.hostId, log),
-      states: new DesiredStore(files, config.hostId, log),
+      states: new DesiredStore(files, host, log),
       downs: new PendingDowns(files),
       log,
       timing: config,

@@ -1,5 +1,6 @@
 import { toError } from '#platform/errors/domain-error.ts';
 import type { Log } from '#platform/log/log.ts';
+import type { HostIdentity } from '../model/intent.ts';
 import type { StateFiles } from '../model/state-files.ts';
 import { parseStateLine, stateLine, tableHeader, type StateHeader } from './desired-codec.ts';
 import { NetworkTable } from './network-table.ts';
@@ -21,13 +22,13 @@ interface Journal {
  */
 export class DesiredStore {
   readonly #files: StateFiles;
-  readonly #hostId: string;
+  readonly #host: HostIdentity;
   readonly #log: Log;
   readonly #journals = new Map<string, Journal>();
 
-  constructor(files: StateFiles, hostId: string, log: Log) {
+  constructor(files: StateFiles, host: HostIdentity, log: Log) {
     this.#files = files;
-    this.#hostId = hostId;
+    this.#host = host;
     this.#log = log;
   }
 
@@ -135,7 +136,7 @@ export class DesiredStore {
       else ports.set(parsed.portId, parsed);
     }
     if (header === undefined) throw new Error('no header');
-    const table = new NetworkTable(this.#hostId, header.facts);
+    const table = new NetworkTable(this.#host, header.facts);
     for (const line of ports.values()) {
       if (line.kind !== 'port') continue;
       if (line.entry !== undefined) table.applyChanges([{ kind: 'set', entry: line.entry }], header.revision);

@@ -4,6 +4,7 @@ import type { Vni } from '#platform/net/vni.ts';
 import type {
   EntryChange,
   ForwardingEntry,
+  HostIdentity,
   LocalPort,
   NetworkChange,
   NetworkFacts,
@@ -18,7 +19,7 @@ import type {
  * stands in the change once, from its first state to its last.
  */
 export class NetworkTable implements NetworkIntent {
-  readonly #hostId: string;
+  readonly #host: HostIdentity;
   #facts: NetworkFacts;
   readonly #ports = new Map<string, LocalPort>();
   readonly #entries = new Map<string, ForwardingEntry>();
@@ -30,8 +31,8 @@ export class NetworkTable implements NetworkIntent {
   /** The revision of l2pop's table that `entries` is; 0 before the first snapshot. */
   revision = 0n;
 
-  constructor(hostId: string, facts: NetworkFacts) {
-    this.#hostId = hostId;
+  constructor(host: HostIdentity, facts: NetworkFacts) {
+    this.#host = host;
     this.#facts = facts;
   }
 
@@ -159,7 +160,7 @@ export class NetworkTable implements NetworkIntent {
   }
 
   #countVtep(vtep: Vtep, by: 1 | -1): void {
-    if (vtep.hostId === this.#hostId) return;
+    if (vtep.hostId === this.#host.hostId) return;
     const count = (this.#portsBehind.get(vtep.address) ?? 0) + by;
     const known = this.#remoteVteps.get(vtep.address);
     if (count > 0) {
@@ -188,7 +189,7 @@ export class NetworkTable implements NetworkIntent {
   #floodTarget(address: IpAddress): Vtep | undefined {
     return (
       this.#remoteVteps.get(address) ??
-      (this.#manualFlood.has(address) ? { hostId: '', address, udpPort: 0 } : undefined)
+      (this.#manualFlood.has(address) ? { hostId: '', address, udpPort: this.#host.vtep.udpPort } : undefined)
     );
   }
 

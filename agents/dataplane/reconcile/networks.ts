@@ -66,7 +66,7 @@ export class Networks {
       if (known.table.mtu !== facts.mtu || known.table.vni !== facts.vni) known.push({ kind: 'facts', facts, cause: {} });
       return known;
     }
-    const worker = this.adopt(new NetworkTable(this.#tools.host.hostId, facts));
+    const worker = this.adopt(new NetworkTable(this.#tools.host, facts));
     void worker.sync('snapshot', 'first-port');
     return worker;
   }

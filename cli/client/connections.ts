@@ -1,0 +1,62 @@
+import { AgentServiceService } from '#proto/weft/agent/v1/agent.ts';
+import { IpamServiceService } from '#proto/weft/ipam/v1/ipam.ts';
+import { L2populationServiceService } from '#proto/weft/l2pop/v1/l2pop.ts';
+import { TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
+import { TraceServiceService } from '#proto/weft/trace/v1/trace.ts';
+import { client, type RpcClient } from '#platform/rpc/client.ts';
+import type { Endpoints } from './endpoints.ts';
+
+/** Clients of the control plane and the agents, made when first used. */
+export class Connections implements Disposable {
+  readonly #endpoints: () => Promise<Endpoints>;
+  readonly #open: { close(): void }[] = [];
+  #known: Promise<Endpoints> | undefined;
+  #ipam: RpcClient<typeof IpamServiceService> | undefined;
+  #topology: RpcClient<typeof TopologyServiceService> | undefined;
+  #l2pop: RpcClient<typeof L2populationServiceService> | undefined;
+  #trace: RpcClient<typeof TraceServiceService> | undefined;
+
+  constructor(endpoints: () => Promise<Endpoints>) {
+    this.#endpoints = endpoints;
+  }
+
+  async endpoints(): Promise<Endpoints> {
+    this.#known ??= this.#endpoints();
+    return await this.#known;
+  }
+
+  async ipam(): Promise<RpcClient<typeof IpamServiceService>> {
+    const { ipam } = await this.endpoints();
+    return (this.#ipam ??= this.#kept(client(IpamServiceService, ipam)));
+  }
+
+  async topology(): Promise<RpcClient<typeof TopologyServiceService>> {
+    const { topology } = await this.endpoints();
+    return (this.#topology ??= this.#kept(client(TopologyServiceService, topology)));
+  }
+
+  async l2pop(): Promise<RpcClient<typeof L2populationServiceService>> {
+    const { l2pop } = await this.endpoints();
+    return (this.#l2pop ??= this.#kept(client(L2populationServiceService, l2pop)));
+  }
+
+  async trace(): Promise<RpcClient<typeof TraceServiceService>> {
+    const { trace } = await this.endpoints();
+    return (this.#trace ??= this.#kept(client(TraceServiceService, trace)));
+  }
+
+  /** The agent of a host: of the lab, or at the address given. */
+  async agent(host: string): Promise<RpcClient<typeof AgentServiceService>> {
+    const { agent } = await this.endpoints();
+    return this.#kept(client(AgentServiceService, agent(host)));
+  }
+
+  [Symbol.dispose](): void {
+    for (const each of this.#open) each.close();
+  }
+
+  #kept<C extends { close(): void }>(made: C): C {
+    this.#open.push(made);
+    return made;
+  }
+}

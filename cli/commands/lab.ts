@@ -1,0 +1,268 @@
+import { randomUUID } from 'node:crypto';
+import { Port, type Network } from '#proto/weft/topology/v1/topology.ts';
+import { parseCidr } from '#platform/net/cidr.ts';
+import type { Command, CommandContext, Flag } from '../command.ts';
+import { Connections } from '../client/connections.ts';
+import { labEndpoints } from '../client/endpoints.ts';
+import { agentProcess, controlPlaneProcess } from '../lab-processes.ts';
+import {
+  agentKill9,
+  agentRestart,
+  agentStart,
+  agentStop,
+  DEFAULT_LAB,
+  labDown,
+  labExec,
+  labList,
+  labStatus,
+  labUp,
+  preflight,
+  vmBoot,
+  vmKill,
+  vmList,
+  vmMove,
+  type GuestPortSpec,
+} from '../lab/index.ts';
+import { usageError } from '../usage.ts';
+import { resolveNetwork, resolvePort, wholeNumber } from './resolve.ts';
+
+const NAME: Flag = { type: 'string', value: 'NAME', doc: 'which lab (default "lab")' };
+
+const labName = ({ flags, args }: CommandContext, position?: number): string =>
+  flags.text('name') ?? flags.text('lab') ?? (position === undefined ? undefined : args[position]) ?? DEFAULT_LAB;
+
+const parseHosts = (text: string): number | readonly string[] => (/^\d+$/.test(text) ? Number(text) : text.split(','));
+
+/** The same command with connections to that lab's control plane. */
+const inLab = (context: CommandContext, lab: string): CommandContext & Disposable => {
+  const connections = new Connections(async () => Promise.resolve(labEndpoints(lab)));
+  return {
+    ...context,
+    connections,
+    [Symbol.dispose]: () => {
+      connections[Symbol.dispose]();
+    },
+  };
+};
+
+/** What a guest must be told of its port: addresses with the prefixes of their subnets, gateways, MTU. */
+export const guestPort = async ({ connections, signal }: CommandContext, port: Port, network: Network): Promise<GuestPortSpec> => {
+  const ipam = await connections.ipam();
+  const ips: { address: string; prefix: number }[] = [];
+  const gateways = new Map<number, string>();
+  for (const { subnet_id, ip_address } of port.fixed_ips) {
+    const subnet = await ipam.getSubnet({ id: subnet_id }, { signal });
+    const { prefixLength, version } = parseCidr('cidr', subnet.cidr);
+    ips.push({ address: ip_address, prefix: prefixLength });
+    if (subnet.gateway_ip !== undefined && subnet.gateway_ip !== '') gateways.set(version, subnet.gateway_ip);
+  }
+  return { id: port.id, mac: port.mac_address, ips, gateways: [...gateways.values()], mtu: network.mtu };
+};
+
+const boot = async (outer: CommandContext): Promise<number | undefined> => {
+  const lab = labName(outer);
+  using context = inLab(outer, lab);
+  const { args, flags, connections, output, signal } = context;
+  const [name = '', host = ''] = args;
+  const topology = await connections.topology();
+  const wantedPort = flags.text('port');
+  const wantedNetwork = flags.text('network');
+  if ((wantedPort === undefined) === (wantedNetwork === undefined)) throw usageError('give --port or --network, one of them');
+  let port: Port;
+  if (wantedPort !== undefined) port = await resolvePort(context, wantedPort);
+  else {
+    const { id: network_id } = await resolveNetwork(context, wantedNetwork ?? '');
+    const wish = Port.fromPartial({ network_id, name, device_id: name, device_owner: 'compute:lab' });
+    port = await topology.createPort({ port: wish, request_id: randomUUID(), validate_only: false }, { signal });
+  }
+  const network = await topology.getNetwork({ id: port.network_id }, { signal });
+  const guest = await vmBoot({ lab, host, name, port: await guestPort(context, port, network) }, signal);
+  output.text(`booted ${name} on ${host}: port ${port.id}, ${guest.tap}, ${guest.port.ips.map(({ address }) => address).join(' ')}`);
+  output.data({ name, host, port_id: port.id, tap: guest.tap, mac_address: port.mac_address, fixed_ips: port.fixed_ips });
+  return undefined;
+};
+
+const up = async (context: CommandContext): Promise<number | undefined> => {
+  const { flags, output, signal } = context;
+  const checks = await preflight(signal);
+  if (!checks.ok) {
+    for (const { what, ok, found, mend } of checks.checks) if (!ok) output.note(`${what}: ${found}; ${mend}`);
+    return 4;
+  }
+  const separate = flags.on('separate');
+  const underlay = flags.text('underlay') ?? 'ipv4';
+  if (underlay !== 'ipv4' && underlay !== 'ipv6') throw usageError(`--underlay: "${underlay}" is not ipv4 or ipv6`);
+  const started = performance.now();
+  let told = '';
+  const lab = await labUp(
+    {
+      name: labName(context, 0),
+      hosts: parseHosts(flags.text('hosts') ?? '3'),
+      underlay,
+      separate,
+      ...(flags.has('mtu') && { mtu: wholeNumber('mtu', flags.text('mtu')) }),
+      ...(flags.has('state-dir') && { stateDir: flags.text('state-dir') ?? '' }),
+      controlPlane: (control) => [controlPlaneProcess(control)],
+      agent: (host) => agentProcess(host, separate),
+      progress: ({ step, done, total }) => {
+        if (step === told) return;
+        told = step;
+        output.note(`${step} (${done.toString()}/${total.toString()})`);
+      },
+    },
+    signal,
+  );
+  const ms = Math.round(performance.now() - started);
+  output.text(`lab ${lab.name} is up in ${ms.toString()} ms: ${lab.hosts.map(({ name, underlayAddress }) => `${name} (VTEP ${underlayAddress})`).join(', ')}`);
+  output.data({ name: lab.name, state_dir: lab.stateDir, hosts: lab.hosts.map(({ name, underlayAddress }) => ({ name, vtep_address: underlayAddress })) });
+  return undefined;
+};
+
+const status = (context: CommandContext): number => {
+  const { output } = context;
+  const lab = labStatus(labName(context, 0));
+  output.data(lab);
+  output.text(`lab ${lab.name}: ${lab.state}, state in ${lab.stateDir}`);
+  const rows = [
+    ...lab.controlPlane.map((each) => ({ place: 'control', ...each })),
+    ...lab.hosts.flatMap((host) => host.processes.map((each) => ({ place: host.name, ...each }))),
+  ];
+  if (!output.json) {
+    output.rows(rows, [
+      { title: 'PLACE', value: ({ place }) => place },
+      { title: 'PROCESS', value: ({ name }) => name },
+      { title: 'STATE', value: ({ state }) => state },
+      { title: 'PID', value: ({ pid }) => (pid === undefined ? '-' : String(pid)) },
+      { title: 'LOG', value: ({ log }) => log },
+    ]);
+  }
+  return lab.state === 'up' ? 0 : 1;
+};
+
+const agentActions = { start: agentStart, stop: agentStop, restart: agentRestart, kill: agentKill9 } as const;
+
+/** `weft lab …` */
+export const labCommands: readonly Command[] = [
+  {
+    path: 'lab up',
+    summary: 'make hosts as namespaces on this machine, with control plane and agents',
+    args: ['[NAME]'],
+    flags: {
+      name: NAME,
+      hosts: { type: 'string', value: 'N|A,B,...', doc: 'how many, or their names (default 3: h1, h2, h3)' },
+      underlay: { type: 'string', value: 'FAMILY', doc: 'ipv4 (default) or ipv6' },
+      mtu: { type: 'string', value: 'BYTES', doc: 'of the underlay (default 1500)' },
+      separate: { type: 'boolean', doc: 'each service as a process of its own' },
+      'state-dir': { type: 'string', value: 'PATH', doc: 'where it keeps its state (default /var/lib/weft-lab/NAME)' },
+    },
+    run: up,
+  },
+  {
+    path: 'lab down',
+    summary: 'take a lab away, in whatever state it is',
+    args: ['[NAME]'],
+    flags: { name: NAME },
+    run: async (context) => {
+      const report = await labDown(labName(context, 0), {}, context.signal);
+      context.output.data(report);
+      context.output.text(
+        report.namespaces === 0 && report.processes === 0
+          ? `lab ${report.name}: nothing was there`
+          : `lab ${report.name} is gone: ${report.namespaces.toString()} namespaces, ${report.processes.toString()} processes`,
+      );
+      return undefined;
+    },
+  },
+  {
+    path: 'lab list',
+    summary: 'list labs',
+    run: async ({ output }) => {
+      output.rows(labList(), [
+        { title: 'NAME', value: ({ name }) => name },
+        { title: 'STATE', value: ({ state }) => state },
+        { title: 'HOSTS', value: ({ hosts }) => String(hosts) },
+        { title: 'GUESTS', value: ({ guests }) => String(guests) },
+        { title: 'STATE DIR', value: ({ stateDir }) => stateDir },
+      ]);
+      return await Promise.resolve(undefined);
+    },
+  },
+  {
+    path: 'lab status',
+    summary: 'what of a lab runs, and where its logs are',
+    args: ['[NAME]'],
+    flags: { name: NAME },
+    run: async (context) => Promise.resolve(status(context)),
+  },
+  {
+    path: 'lab exec',
+    summary: 'run a command on a host (or control, underlay) or in a guest',
+    args: ['HOST|GUEST', '--', 'COMMAND...'],
+    flags: { name: NAME },
+    run: async (context) => {
+      const [place = '', ...argv] = context.args;
+      if (argv.length === 0) throw usageError('lab exec: no command given');
+      const lab = labName(context);
+      const isGuest = vmList(lab).some(({ name }) => name === place);
+      return await labExec(isGuest ? { lab, vm: place } : { lab, host: place }, argv, context.signal);
+    },
+  },
+  {
+    path: 'lab agent',
+    summary: "start, stop, restart or kill (-9) a host's agent",
+    args: ['start|stop|restart|kill', 'HOST'],
+    flags: { name: NAME },
+    run: async (context) => {
+      const [action = '', host = ''] = context.args;
+      if (!(action in agentActions)) throw usageError(`lab agent: "${action}" is not start, stop, restart or kill`);
+      await agentActions[action as keyof typeof agentActions]({ lab: labName(context), host }, context.signal);
+      return undefined;
+    },
+  },
+  {
+    path: 'lab vm boot',
+    summary: 'boot a guest behind a tap on a host',
+    args: ['GUEST', 'HOST'],
+    flags: {
+      name: NAME,
+      network: { type: 'string', value: 'NETWORK', doc: 'makes a port in this network' },
+      port: { type: 'string', value: 'PORT', doc: 'takes this port' },
+    },
+    run: boot,
+  },
+  {
+    path: 'lab vm kill',
+    summary: 'end a guest; its tap goes, its port stays',
+    args: ['GUEST'],
+    flags: { name: NAME },
+    run: async (context) => {
+      await vmKill({ lab: labName(context), name: context.args[0] ?? '' }, context.signal);
+      return undefined;
+    },
+  },
+  {
+    path: 'lab vm move',
+    summary: 'move a running guest to another host, as live migration does',
+    args: ['GUEST', 'HOST'],
+    flags: { name: NAME },
+    run: async (context) => {
+      const [name = '', host = ''] = context.args;
+      await vmMove({ lab: labName(context), name, toHost: host }, context.signal);
+      return undefined;
+    },
+  },
+  {
+    path: 'lab vm list',
+    summary: 'list guests',
+    flags: { name: NAME },
+    run: async (context) => {
+      context.output.rows(vmList(labName(context)), [
+        { title: 'GUEST', value: ({ name }) => name },
+        { title: 'HOST', value: ({ host }) => host },
+        { title: 'TAP', value: ({ tap }) => tap },
+        { title: 'ADDRESSES', value: ({ port }) => port.ips.map(({ address }) => address).join(' ') },
+      ]);
+      return await Promise.resolve(undefined);
+    },
+  },
+];

@@ -1,0 +1,56 @@
+import { fileURLToPath } from 'node:url';
+import type { ControlContext, HostContext, ProcessSpec } from './lab/index.ts';
+
+const CLI = fileURLToPath(new URL('./weft.ts', import.meta.url));
+const AGENT = fileURLToPath(new URL('../agents/dataplane/main.ts', import.meta.url));
+
+const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
+
+/** Ports of a lab's control plane; the namespace is its own. */
+export const LAB_PORTS = { weft: 7701, otlp: 7702, nats: 7704, ipam: 7705, topology: 7706, l2pop: 7707 } as const;
+
+/** How a lab's control plane runs: `weft up` on the management address. */
+export const controlPlaneProcess = (context: ControlContext, flags: readonly string[] = []): ProcessSpec => {
+  const at = (port: number): string => `${context.address}:${port.toString()}`;
+  return {
+    name: 'up',
+    argv: [
+      process.execPath,
+      CLI,
+      'up',
+      ...['--data-dir', context.dataDir, '--listen', at(LAB_PORTS.weft)],
+      ...['--nats-listen', at(LAB_PORTS.nats), '--otlp-listen', at(LAB_PORTS.otlp)],
+      ...(context.separate
+        ? [
+            '--isolate',
+            ...['--ipam-listen', at(LAB_PORTS.ipam), '--topology-listen', at(LAB_PORTS.topology)],
+            ...['--l2pop-listen', at(LAB_PORTS.l2pop)],
+          ]
+        : []),
+      ...flags,
+    ],
+    env: ENVIRONMENT,
+    ready: { tcpPorts: [LAB_PORTS.weft], withinMs: 60_000 },
+  };
+};
+
+/** How a lab host's agent runs. */
+export const agentProcess = (context: HostContext, separate: boolean, flags: readonly string[] = []): ProcessSpec => {
+  const at = (port: number): string => `${context.controlAddress}:${port.toString()}`;
+  return {
+    name: 'agent',
+    argv: [
+      process.execPath,
+      AGENT,
+      ...['--host-id', context.name, '--vtep-address', context.underlayAddress],
+      ...['--listen', `unix:${context.runDir}/agent.sock,unix:${context.dataDir}/agent.sock`],
+      ...['--state-dir', `${context.dataDir}/agent`, '--nats', `nats://${at(LAB_PORTS.nats)}`],
+      ...['--topology-address', at(separate ? LAB_PORTS.topology : LAB_PORTS.weft)],
+      ...['--l2pop-address', at(separate ? LAB_PORTS.l2pop : LAB_PORTS.weft)],
+      ...['--otlp-endpoint', `http://${at(LAB_PORTS.otlp)}`],
+      ...flags,
+    ],
+    env: ENVIRONMENT,
+    ready: { unixSockets: [`${context.runDir}/agent.sock`], withinMs: 60_000 },
+  };
+};
