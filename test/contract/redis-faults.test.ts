@@ -51,6 +51,7 @@ describe('redis going away', () => {
           acknowledged.push(id);
         } catch (error) {
           failures.push(error);
+          await wait(1);
         }
       }
     };
@@ -87,14 +88,14 @@ describe('redis going away', () => {
     expect((await store.get(notes, 'meanwhile', never))?.value).toBe('meanwhile');
   });
 
-  test('fails as unavailable within 1.5 s while it is away, and says so once', async () => {
+  test('fails as unavailable within 2 s while it is away, and says so once', async () => {
     const log = new MemoryLog();
     await using connection = await open(server, log);
     const store = new RedisStore(connection, 'away');
     await server.kill9();
     const started = performance.now();
     await expect(write(store, 'a')).rejects.toMatchObject({ code: 'unavailable', reason: 'STORE_UNAVAILABLE' });
-    expect(performance.now() - started).toBeLessThan(1_500);
+    expect(performance.now() - started).toBeLessThan(2_000);
     await server.restart();
     await eventually(
       'redis is used again',

@@ -75,7 +75,8 @@ export class RedisConnection implements Component {
 
   /** Whether a command given now is sent now. */
   get ready(): boolean {
-    return this.#client.status === 'ready';
+    // Between the server's going and the client's noticing, a command would fail at once and wait for nothing.
+    return this.#client.status === 'ready' && this.#client.stream.writable;
   }
 
   /** DomainError `unavailable` when Redis has not answered in time. */

@@ -147,26 +147,27 @@ const indexSteps = ({ expected, write }: RecordChange): readonly IndexStep[] => 
 
 const toRecord = ([error, fields]: readonly [Error | null, unknown]): RawRecord => {
   if (error !== null) throw toDomainError(error);
-  const [version, text]: readonly unknown[] = Array.isArray(fields) ? fields : [];
+  const [version, text] = asArray(fields);
   return { version: Number(version ?? 0), ...(typeof text === 'string' ? { text } : {}) };
 };
 
+const asArray = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
 const toOutcome = (reply: unknown, { records, events }: Changes): CommitOutcome => {
-  if (!Array.isArray(reply)) throw unreadable(reply);
-  const [committed, rows]: readonly unknown[] = reply;
+  const [committed, rows] = asArray(reply);
   if (!Array.isArray(rows)) throw unreadable(reply);
   if (committed === 1) {
     return {
       committed: true,
       events: events.map((event, at) => {
-        const id: unknown = rows[at];
+        const id = asArray(rows)[at];
         if (typeof id !== 'string') throw unreadable(reply);
         return { ...event, id };
       }),
     };
   }
-  const lost = rows.map((row: unknown): LostRace => {
-    const [at, version, alive]: readonly unknown[] = Array.isArray(row) ? row : [];
+  const lost = asArray(rows).map((row): LostRace => {
+    const [at, version, alive] = asArray(row);
     const record = typeof at === 'number' ? records[at - 1] : undefined;
     if (record === undefined) throw unreadable(reply);
     return { collection: record.collection, id: record.id, version: Number(version), alive: alive === 1 };
