@@ -8,7 +8,7 @@ declare module 'ioredis' {
 }
 
 /** Seconds a deleted record's version is remembered, so that the id's next life goes on counting. */
-export const TOMBSTONE_SECONDS = 86_400;
+const TOMBSTONE_SECONDS = 86_400;
 
 /**
  * The one script that writes. All keys share a hash tag, so it runs on one node of a cluster.
