@@ -1,0 +1,46 @@
+import type { HostId } from '#platform/net/names.ts';
+import type { Collection } from '#platform/store/store.ts';
+import { prefixOf } from '../app/port-hints.ts';
+import { networksNamed, portIndex, type Records, type Reservation } from '../app/records.ts';
+import type { Errand } from '../domain/errand.ts';
+import type { Host, HostLease } from '../domain/host.ts';
+import type { Network } from '../domain/network.ts';
+import type { Port } from '../domain/port.ts';
+
+/** JSON of a value that has the member `mark`. It was validated before it was written; this tells records apart. */
+const json = <T extends object>(name: string, mark: keyof T & string): Collection<T> => ({
+  name,
+  encode: (value) => JSON.stringify(value),
+  decode: (text) => {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || !(mark in value)) throw new TypeError(`not a record of ${name}`);
+    return value as T;
+  },
+});
+
+const portIndexes = (port: Port): readonly string[] => {
+  const { id, networkId, mac, name, binding } = port;
+  return [
+    portIndex.ofNetwork(networkId),
+    portIndex.ofTap(prefixOf(id)),
+    portIndex.ofMac(networkId, mac),
+    portIndex.ofMacTail(networkId, mac),
+    ...(name === '' ? [] : [portIndex.named(name)]),
+    ...(binding.hostId === undefined ? [] : [portIndex.boundTo(binding.hostId)]),
+    // Keys of the record are host ids; Object.keys forgets that.
+    ...(Object.keys(binding.claims) as HostId[]).map((host) => portIndex.claimedBy(host)),
+  ];
+};
+
+/** How the records are kept. */
+export const records: Records = {
+  hosts: json<Host>('host', 'vtepAddress'),
+  leases: json<HostLease>('lease', 'expiresAt'),
+  networks: {
+    ...json<Network>('network', 'segmentationId'),
+    indexes: ({ name }) => (name === '' ? [] : [networksNamed(name)]),
+  },
+  ports: { ...json<Port>('port', 'binding'), indexes: portIndexes },
+  reservations: json<Reservation>('reservation', 'holder'),
+  errands: json<Errand>('errand', 'token'),
+};

@@ -1,0 +1,58 @@
+import type { OutgoingEvent } from '#platform/store/store.ts';
+import { ChangeKind, TopologyEvent } from '#proto/weft/event/v1/event.ts';
+import type { Change, Resource } from '../app/environment.ts';
+import { timestamp } from './fields.ts';
+import { hostMessage, vtepMessage } from './host-message.ts';
+import { networkMessage } from './network-message.ts';
+import { portMessage } from './port-message.ts';
+
+const KINDS = {
+  created: ChangeKind.CHANGE_KIND_CREATED,
+  updated: ChangeKind.CHANGE_KIND_UPDATED,
+  deleted: ChangeKind.CHANGE_KIND_DELETED,
+} as const;
+
+/** All subjects of topology's events. */
+export const EVENT_SUBJECTS = 'weft.topology.>';
+/** The JetStream stream they are kept in. */
+export const EVENT_STREAM = 'WEFT_TOPOLOGY';
+
+/** A change as the other services read it. */
+export const announce = (change: Change): OutgoingEvent => ({
+  subject: `weft.topology.${change.kind}.${idOf(change)}`,
+  payload: TopologyEvent.encode({
+    kind: KINDS[change.what],
+    time: timestamp(change.time),
+    cause: change.cause,
+    ...resourceMessage(change),
+  }).finish(),
+  headers: {},
+});
+
+const idOf = (resource: Resource): string => {
+  switch (resource.kind) {
+    case 'host':
+      return resource.host.id;
+    case 'network':
+      return resource.network.id;
+    case 'port':
+      return resource.port.id;
+  }
+};
+
+/** A resource and, of a bound port, its VTEP. */
+export const resourceMessage = (resource: Resource): Pick<TopologyEvent, 'resource' | 'vtep'> => {
+  switch (resource.kind) {
+    case 'host':
+      return { resource: { $case: 'host', value: hostMessage(resource) } };
+    case 'network':
+      return { resource: { $case: 'network', value: networkMessage(resource.network) } };
+    case 'port': {
+      const { port, vtep } = resource;
+      return {
+        resource: { $case: 'port', value: portMessage(port) },
+        ...(vtep === undefined ? {} : { vtep: vtepMessage(vtep) }),
+      };
+    }
+  }
+};

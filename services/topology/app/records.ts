@@ -1,0 +1,53 @@
+import type { IpAddress } from '#platform/net/ip-address.ts';
+import type { MacAddress } from '#platform/net/mac-address.ts';
+import type { HostId, Uuid } from '#platform/net/names.ts';
+import type { Collection } from '#platform/store/store.ts';
+import type { Errand } from '../domain/errand.ts';
+import type { Host, HostLease } from '../domain/host.ts';
+import type { Network } from '../domain/network.ts';
+import type { Port } from '../domain/port.ts';
+
+/** Who holds a name that only one may have. */
+export interface Reservation {
+  readonly holder: string;
+}
+
+/** The kinds of records of this service. */
+export interface Records {
+  /** By host id. */
+  readonly hosts: Collection<Host>;
+  /** By host id. */
+  readonly leases: Collection<HostLease>;
+  /** By network id; indexed as {@link networksNamed}. */
+  readonly networks: Collection<Network>;
+  /** By port id; indexed as {@link portIndex}. */
+  readonly ports: Collection<Port>;
+  /** By {@link reservationOf}. */
+  readonly reservations: Collection<Reservation>;
+  /** By holderKey or restatementKey. */
+  readonly errands: Collection<Errand>;
+}
+
+/** Index keys of ports. */
+export const portIndex = {
+  ofNetwork: (id: Uuid) => `network:${id}`,
+  boundTo: (host: HostId) => `host:${host}`,
+  /** Ports of which `host` has reported a device that stands. */
+  claimedBy: (host: HostId) => `claim:${host}`,
+  named: (name: string) => `name:${name}`,
+  /** `prefix`: the first 11 characters of a port id, which is what its device's name has of it. */
+  ofTap: (prefix: string) => `tap:${prefix}`,
+  ofMac: (network: Uuid, mac: MacAddress) => `mac:${network}:${mac}`,
+  /** All bytes of the MAC address but the first, which libvirt sets to fe on the host's side of a tap. */
+  ofMacTail: (network: Uuid, mac: MacAddress) => `mac5:${network}:${mac.slice(3)}`,
+} as const;
+
+/** Index key of networks. */
+export const networksNamed = (name: string): string => `name:${name}`;
+
+/** Names that only one may have. */
+export const reservationOf = {
+  vtep: (address: IpAddress) => `vtep:${address}`,
+  /** Two flat networks on one physical network would be one. */
+  flat: (physicalNetwork: string) => `flat:${physicalNetwork}`,
+} as const;

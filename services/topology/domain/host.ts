@@ -1,0 +1,65 @@
+import type { IpAddress } from '#platform/net/ip-address.ts';
+import type { HostId, Labels } from '#platform/net/names.ts';
+import type { Mtu } from '#platform/net/mtu.ts';
+import type { UdpPort } from '#platform/net/udp-port.ts';
+import type { Lifetime, Markable } from './lifetime.ts';
+
+/** Which dataplane a host programs. */
+export type Driver = 'linuxbridge' | 'ovs';
+
+/** What is said of a host by its operator or its agent. */
+export interface HostSpec {
+  readonly id: HostId;
+  readonly vtepAddress: IpAddress;
+  readonly udpPort: UdpPort;
+  readonly driver: Driver;
+  /** Absent: not known yet. */
+  readonly underlayMtu?: Mtu;
+  readonly labels: Labels;
+  readonly agentVersion: string;
+}
+
+/** A hypervisor or container host. */
+export interface Host extends HostSpec, Lifetime, Markable {
+  /** Whether its lease runs. */
+  readonly alive: boolean;
+}
+
+/** Until when a host counts as alive: kept apart from the host, so that renewing it changes nothing others watch. */
+export interface HostLease {
+  /** The host. */
+  readonly id: HostId;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** Where a host's tunnels end. */
+export interface Vtep {
+  readonly hostId: HostId;
+  readonly address: IpAddress;
+  readonly udpPort: UdpPort;
+}
+
+export const vtepOf = (host: HostSpec): Vtep => ({ hostId: host.id, address: host.vtepAddress, udpPort: host.udpPort });
+
+/** A host as its agent registers it: labels over those kept, alive. The very same value when that says nothing new. */
+export const registered = (kept: Host, spec: HostSpec): Host => {
+  const labels = Object.entries(spec.labels);
+  const same =
+    kept.alive &&
+    kept.vtepAddress === spec.vtepAddress &&
+    kept.udpPort === spec.udpPort &&
+    kept.driver === spec.driver &&
+    kept.underlayMtu === spec.underlayMtu &&
+    kept.agentVersion === spec.agentVersion &&
+    labels.every(([key, value]) => kept.labels[key] === value);
+  if (same) return kept;
+  const { underlayMtu: _mtu, ...rest } = kept;
+  return { ...rest, ...spec, labels: mergedLabels(kept.labels, spec.labels), alive: true };
+};
+
+/** In key order, as `parseLabels` leaves them. */
+const mergedLabels = (kept: Labels, given: Labels): Labels =>
+  Object.fromEntries(
+    Object.entries({ ...kept, ...given }).sort(([a], [b]) => (a < b ? -1 : 1)),
+  ) as Readonly<Record<string, string>> as Labels;
