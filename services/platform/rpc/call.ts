@@ -204,9 +204,12 @@ const traceIdOf = (span: Span): string => {
   return traceId === INVALID_TRACEID ? randomUUID().replaceAll('-', '') : traceId;
 };
 
+// Clients whose time is up cancel the call themselves; their deadline began when they sent it, ours when it came.
+const DEADLINE_SLACK_MS = 20;
+
 // grpc-js tells both in the same way, and answers the client itself when the deadline has passed.
 const goneReason = (call: AnyCall): DomainError =>
-  Date.now() >= Number(call.getDeadline())
+  Date.now() + DEADLINE_SLACK_MS >= Number(call.getDeadline())
     ? new DomainError('deadline', 'DEADLINE_EXCEEDED', 'the deadline of the call has passed')
     : new DomainError('unavailable', 'CANCELLED', 'the client has cancelled the call');
 
