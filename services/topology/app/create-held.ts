@@ -3,7 +3,7 @@ import { DomainError } from '#platform/errors/domain-error.ts';
 import type { Collection, Transaction } from '#platform/store/store.ts';
 import { type Holder, holderKey, TURN_MS } from '../domain/errand.ts';
 import type { Environment, Mutation } from './environment.ts';
-import { beginCreation, endCreation, finishRelease, giveUp, takeOver, tryFinishRelease } from './errands.ts';
+import { beginCreation, CREATION_UNDONE, endCreation, finishRelease, giveUp, takeOver, tryFinishRelease } from './errands.ts';
 import type { Earnest } from './ipam.ts';
 import { answeredBefore, mutate, withoutWrites } from './mutate.ts';
 
@@ -58,9 +58,27 @@ export const createHeld = async <T, Held>(
     });
   } catch (error) {
     if (isFinal(error)) await undo(environment, holder, token);
+    if (error instanceof DomainError && error.reason === CREATION_UNDONE) {
+      return await doneByAnother(environment, creation, mutation, error, signal);
+    }
     throw error;
   }
 };
+
+/** The attempt is gone: perhaps since the same request, sent twice, has been done meanwhile. */
+const doneByAnother = async <T, Held>(
+  { store }: Environment,
+  { answer, check }: HeldCreation<T, Held>,
+  { request }: Mutation,
+  error: DomainError,
+  signal: AbortSignal,
+): Promise<T> =>
+  await store.transact(async (tx) => {
+    const before = await answeredBefore(tx, request, answer);
+    if (before !== undefined) return before.result;
+    await check(withoutWrites(tx));
+    throw error;
+  }, signal);
 
 /**
  * Whether the same attempt would fail again. After anything else (time, cancellation, a store that may have committed)

@@ -100,6 +100,9 @@ export const beginCreation = async (
   return errand.value.token;
 };
 
+/** Why a creation cannot end: its errand is not there any more. */
+export const CREATION_UNDONE = 'CREATION_UNDONE';
+
 /** Ends a creation in the commit that makes the resource. Throws `conflict` when it took so long that it was undone. */
 export const endCreation = async (
   { records }: Environment,
@@ -110,7 +113,7 @@ export const endCreation = async (
   const key = holderKey(holder);
   const errand = await tx.get(records.errands, key);
   if (errand?.value.kind !== 'create' || errand.value.token !== token) {
-    throw new DomainError('conflict', 'CREATION_UNDONE', `creating ${holder.kind} ${holder.id} was undone meanwhile`, {
+    throw new DomainError('conflict', CREATION_UNDONE, `creating ${holder.kind} ${holder.id} was undone meanwhile`, {
       details: { [holder.kind]: holder.id },
     });
   }
