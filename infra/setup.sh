@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Brings this machine and this checkout to where everything else works: Debian packages and node modules.
+# Run it as often as you like: it only does what is missing, and says so. Starts no daemon.
+# `infra/setup.sh modules` leaves the system's packages alone, which is enough for what only reads the sources.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly PACKAGES=(
+  redis-server nats-server                     # what `weft up` and the tests run as their children
+  iproute2 iputils-ping iputils-arping         # the agent's tools, and what the lab's guests do
+  netcat-openbsd procps util-linux
+)
+readonly POLICY=/usr/sbin/policy-rc.d
+readonly POLICY_MARK='# written by infra/setup.sh of weft for the length of an installation'
+readonly LOCKFILE=package-lock.json
+readonly STAMP=node_modules/.weft-setup
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() {
+  say "$*"
+  exit 1
+}
+
+as_root() {
+  if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
+}
+
+missing_packages() {
+  local package
+  local -A installed=()
+  while read -r package; do
+    installed[$package]=1
+  done < <(dpkg-query --show --showformat='${db:Status-Status} ${Package}\n' "${PACKAGES[@]}" 2>/dev/null |
+    sed -n 's/^installed //p')
+  for package in "${PACKAGES[@]}"; do
+    [[ -v installed[$package] ]] || printf '%s\n' "$package"
+  done
+}
+
+# Debian starts a server when it is installed, unless policy-rc.d says no. weft starts its own, on private sockets.
+forbid_daemons() {
+  if as_root test -e "$POLICY" && ! as_root grep -qxF "$POLICY_MARK" "$POLICY"; then
+    say "$POLICY is there already and decides whether servers start; it stays as it is"
+    return
+  fi
+  trap allow_daemons EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" | as_root tee "$POLICY" >/dev/null
+  as_root chmod 755 "$POLICY"
+}
+
+# A policy of somebody else stays, also when it came while ours was wanted.
+allow_daemons() {
+  if as_root grep -qsxF "$POLICY_MARK" "$POLICY"; then as_root rm -f "$POLICY"; fi
+}
+
+# Without this a new server would come up at the next boot, on its well-known port.
+keep_from_boot() {
+  command -v systemctl >/dev/null || return 0
+  local package
+  for package in "$@"; do
+    case $package in
+      redis-server | nats-server)
+        as_root systemctl disable --quiet "$package.service" >/dev/null 2>&1 ||
+          say "$package may start at the next boot: systemctl disable $package"
+        ;;
+    esac
+  done
+}
+
+install_packages() {
+  command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
+    die "this is not a Debian system (no apt-get): install what these bring, then run this again: ${PACKAGES[*]}"
+  local missing
+  mapfile -t missing < <(missing_packages)
+  [[ ${#missing[@]} -eq 0 ]] && return
+
+  [[ $EUID -eq 0 ]] || command -v sudo >/dev/null ||
+    die "packages are missing and this is neither root nor has sudo; as root: apt-get install --no-install-recommends ${missing[*]}"
+  [[ $EUID -eq 0 ]] || sudo -n true 2>/dev/null || [[ -t 0 ]] ||
+    die "packages are missing and sudo wants a password: run this in a terminal, or as root: apt-get install --no-install-recommends ${missing[*]}"
+
+  say "installing ${missing[*]}"
+  local -a apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+  as_root "${apt[@]}" update || die 'apt-get update failed: is there a network, and a mirror in /etc/apt/sources.list?'
+  forbid_daemons
+  local said
+  said=$(as_root "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" 2>&1) || {
+    printf '%s\n' "$said" >&2
+    die "apt-get could not install ${missing[*]}; what it said stands above"
+  }
+  keep_from_boot "${missing[@]}"
+  allow_daemons
+}
+
+install_modules() {
+  # Node 24 itself is among the modules; npm runs on the Node of the machine, never on the one it is about to replace.
+  PATH=$(printf '%s' "$PATH" | tr ':' '\n' | grep -vxF "$PWD/node_modules/.bin" | paste -sd:)
+  local wanted
+  wanted=$(sha256sum <"$LOCKFILE")
+  # By content: after a checkout the times of files say nothing.
+  [[ -f $STAMP && $(<"$STAMP") == "$wanted" && -x node_modules/.bin/node ]] && return
+
+  command -v npm >/dev/null || die 'there is no npm: install Node.js 20 or later, which brings it'
+  say 'installing node modules'
+  npm ci --no-fund --no-audit --loglevel=error >&2 || die 'npm ci failed; what it said stands above'
+  [[ -x node_modules/.bin/node ]] ||
+    die "there is no Node 24 in npm for this machine ($(uname -s) $(uname -m)): weft runs on Linux, x64 or arm64"
+  printf '%s\n' "$wanted" >"$STAMP"
+}
+
+[[ $(uname -s) == Linux ]] || die "weft needs Linux; this is $(uname -s)"
+# Two at once would take each other's modules away.
+exec 9<"$LOCKFILE"
+flock 9
+case ${1-all} in
+  all)
+    install_packages
+    install_modules
+    ;;
+  modules) install_modules ;;
+  *) die 'usage: infra/setup.sh [modules]' ;;
+esac

@@ -1,0 +1,36 @@
+import { configDefaults, defineConfig } from 'vitest/config';
+
+/** Suites that fill the machine with namespaces and processes: one file at a time, after all others. */
+const SYSTEMS = ['test/{e2e,netns,fault,system}/**/*.test.ts', 'cli/{lab,up}/**/*.test.ts'];
+
+export default defineConfig({
+  test: {
+    // The closing line comes last, so the reporter that writes it does too.
+    reporters: ['default', './infra/vitest-closing-line.ts'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'units',
+          include: ['{services,agents,cli,test,infra}/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...SYSTEMS],
+          maxWorkers: 2,
+          testTimeout: 20_000,
+          hookTimeout: 20_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'systems',
+          include: SYSTEMS,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
