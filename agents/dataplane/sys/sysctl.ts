@@ -1,0 +1,54 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { DomainError, toError } from '#platform/errors/domain-error.ts';
+import { outputOf } from './command.ts';
+import type { CommandRunner } from './command.ts';
+
+/** Kernel settings by their dotted names, e.g. `net.ipv6.conf.brq0a1b2c3d-44.disable_ipv6`. */
+export interface Sysctl {
+  /** The value, undefined where there is no such setting (its device is gone, or the kernel lacks it). */
+  read(name: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Rejects with `not_found` where there is no such setting. */
+  write(name: string, value: string, signal: AbortSignal): Promise<void>;
+}
+
+const pathOf = (name: string): string => `/proc/sys/${name.replaceAll('.', '/')}`;
+
+const isAbsent = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT';
+
+/** The settings of this process' own network namespace, as files: no program is started. */
+export const ownSysctl: Sysctl = {
+  read: async (name, signal) => {
+    try {
+      return (await readFile(pathOf(name), { encoding: 'utf8', signal })).trim();
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  },
+  write: async (name, value, signal) => {
+    try {
+      // Not created when absent: the files are the kernel's.
+      await writeFile(pathOf(name), value, { flag: 'r+', signal });
+    } catch (cause) {
+      throw new DomainError(
+        isAbsent(cause) ? 'not_found' : 'internal',
+        'SYSCTL_FAILED',
+        `${name}: ${toError(cause).message}`,
+        {
+          cause,
+        },
+      );
+    }
+  },
+};
+
+/** The same by `sysctl`, for the namespace that `commands` enters. */
+export const sysctlByCommand = (commands: CommandRunner): Sysctl => ({
+  read: async (name, signal) => {
+    const { status, stdout } = await commands.run(['sysctl', '-n', name], signal);
+    return status === 0 ? stdout.trim() : undefined;
+  },
+  write: async (name, value, signal) => {
+    await outputOf(commands, ['sysctl', '-q', '-w', `${name}=${value}`], signal);
+  },
+});
