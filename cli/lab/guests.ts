@@ -1,0 +1,131 @@
+import { attempt } from './attempt.ts';
+import { endProcesses } from './end.ts';
+import {
+  GUEST_DEVICE,
+  guestTap,
+  INCOMING_DEVICE,
+  OUTGOING_DEVICE,
+  pairLines,
+  parseGuestPort,
+  plugLine,
+  stationLines,
+} from './guest-port.ts';
+import type { GuestPortSpec } from './guest-port.ts';
+import { GUEST_STATION, setInNamespace } from './host.ts';
+import { guestNamespace, hostNamespace, LAB_MARK, parseGuestName, parseLabHostName, parseLabName } from './names.ts';
+import type { GuestName } from './names.ts';
+import { allNamespaces, refuseExisting } from './namespaces.ts';
+import { namespaceInode, processesInNamespaces } from './proc.ts';
+import type { GuestPort, GuestRecord } from './record.ts';
+import { Tools } from './run.ts';
+import { existingLab } from './store.ts';
+import type { LabStore } from './store.ts';
+
+export interface VmBootOptions {
+  readonly lab: string;
+  readonly host: string;
+  readonly name: string;
+  readonly port: GuestPortSpec;
+}
+
+/** A guest of a lab. */
+export interface VmRef {
+  readonly lab: string;
+  readonly name: string;
+}
+
+/** A guest as it is now. */
+export interface Guest {
+  readonly name: string;
+  readonly host: string;
+  /** Only while a move is under way, or was cut short. */
+  readonly movingTo?: string;
+  /** Its device on the host. */
+  readonly tap: string;
+  readonly port: GuestPort;
+  /** Whether its namespace is there. */
+  readonly alive: boolean;
+}
+
+const GRACE_MS = 1_000;
+
+/**
+ * Boots a guest: its device `eth0` is complete before the tap appears on the host, in one step with its name, address and MTU,
+ * and up. Rejects with `exists` for a name in use, `not_found` for an unknown host, `invalid` for a bad port; nothing is left then.
+ */
+export const vmBoot = async (options: VmBootOptions, signal: AbortSignal): Promise<Guest> => {
+  const store = existingLab(parseLabName('lab', options.lab));
+  const lab = store.upLab();
+  const host = store.host(parseLabHostName('host', options.host)).name;
+  const name = parseGuestName('name', options.name);
+  const port = parseGuestPort(options.port);
+  const namespace = guestNamespace(store.name, name);
+  const record: GuestRecord = { name, host, tap: guestTap(port), port, phase: 'booting' };
+  const tools = new Tools({ [LAB_MARK]: lab.id });
+  store.claimGuest(record);
+  try {
+    refuseExisting([namespace]);
+  } catch (error) {
+    // Another's: to remove the guest would be to remove that.
+    store.forgetGuest(name);
+    throw error;
+  }
+  try {
+    await tools.run('ip', ['netns', 'add', namespace], signal);
+    await setInNamespace(tools, namespace, GUEST_STATION, signal);
+    const lines = [
+      'link set dev lo up',
+      ...pairLines(port, GUEST_DEVICE),
+      ...stationLines(port, GUEST_DEVICE, 'add'),
+      plugLine(port, hostNamespace(store.name, host)),
+    ];
+    await tools.ipBatch(namespace, lines, signal);
+    const running: GuestRecord = { ...record, phase: 'running' };
+    store.writeGuest(running);
+    return shown(store, running);
+  } catch (error) {
+    await remove(store, name, AbortSignal.timeout(30_000));
+    throw error;
+  }
+};
+
+/** Ends a guest as pulling its plug does: what runs in it, its device and with it the tap, its namespace. Rejects with `not_found`. */
+export const vmKill = async (ref: VmRef, signal: AbortSignal): Promise<void> => {
+  const store = existingLab(parseLabName('lab', ref.lab));
+  const { name } = store.guest(parseGuestName('name', ref.name));
+  await remove(store, name, signal);
+};
+
+/** The guests of a lab by name, also those of a lab that is half gone. */
+export const vmList = (lab: string): readonly Guest[] => {
+  const store = existingLab(parseLabName('lab', lab));
+  return store.guests().map((record) => shown(store, record));
+};
+
+/** A guest's record as callers see it. */
+export const shown = (store: LabStore, record: GuestRecord): Guest => ({
+  name: record.name,
+  host: record.host,
+  ...(record.movingTo === undefined ? {} : { movingTo: record.movingTo }),
+  tap: record.tap,
+  port: record.port,
+  alive: namespaceInode(guestNamespace(store.name, record.name)) !== undefined,
+});
+
+const remove = async (store: LabStore, name: GuestName, signal: AbortSignal): Promise<void> => {
+  const tools = new Tools();
+  const namespace = guestNamespace(store.name, name);
+  if (allNamespaces().includes(namespace)) {
+    const inodes = new Set([attempt(() => namespaceInode(namespace), undefined) ?? -1]);
+    await endProcesses(() => processesInNamespaces(inodes), GRACE_MS, signal);
+    // The kernel clears a namespace away in its own time, but a device, and its other end on the host, at once.
+    const devices = [GUEST_DEVICE, INCOMING_DEVICE, OUTGOING_DEVICE];
+    await tools.ipBatchForce(
+      namespace,
+      devices.map((device) => `link delete dev ${device}`),
+      signal,
+    );
+    await tools.run('ip', ['netns', 'delete', namespace], signal);
+  }
+  store.forgetGuest(name);
+};

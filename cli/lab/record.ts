@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import type { GuestName, LabHostName, LabName, ProcessName } from './names.ts';
+import { parseGuestName, parseLabHostName, parseLabName, parseProcessName } from './names.ts';
+
+/** What the underlay's addresses are. */
+export type UnderlayFamily = 'ipv4' | 'ipv6';
+
+/** Where a process of a lab runs. */
+export type Place = 'control' | LabHostName;
+
+const identity = z.strictObject({ pid: z.int().positive(), startTime: z.int().nonnegative() }).readonly();
+const labName = z.string().transform((text): LabName => parseLabName('name', text));
+const hostName = z.string().transform((text): LabHostName => parseLabHostName('name', text));
+const guestName = z.string().transform((text): GuestName => parseGuestName('name', text));
+const processName = z.string().transform((text): ProcessName => parseProcessName('name', text));
+const place = z.string().transform((text): Place => (text === 'control' ? 'control' : parseLabHostName('place', text)));
+
+const labHost = z
+  .strictObject({
+    name: hostName,
+    index: z.int().nonnegative(),
+    underlayAddress: z.string(),
+    managementAddress: z.string(),
+  })
+  .readonly();
+
+export const labRecord = z
+  .strictObject({
+    /** Tells this lab from an earlier one of the same name; stands in the environment of all it starts. */
+    id: z.uuid(),
+    name: labName,
+    phase: z.enum(['starting', 'up']),
+    /** Who makes the lab, while it is being made. */
+    owner: identity,
+    bootId: z.string(),
+    createdAt: z.string(),
+    underlay: z.enum(['ipv4', 'ipv6']),
+    mtu: z.int(),
+    separate: z.boolean(),
+    hosts: z.array(labHost).readonly(),
+  })
+  .readonly();
+
+export const processRecord = z
+  .strictObject({
+    place,
+    name: processName,
+    /** Whether it is meant to run; a process that is meant to and does not has died. */
+    desired: z.enum(['running', 'stopped']),
+    argv: z.array(z.string()).min(1).readonly(),
+    env: z.record(z.string(), z.string()).readonly(),
+    cwd: z.string(),
+    ready: z
+      .strictObject({
+        tcpPorts: z.array(z.int()).readonly(),
+        unixSockets: z.array(z.string()).readonly(),
+        withinMs: z.number(),
+      })
+      .readonly(),
+    log: z.string(),
+    /** Absent from before it is started until just after. */
+    identity: identity.optional(),
+  })
+  .readonly();
+
+const guestPort = z
+  .strictObject({
+    id: z.string(),
+    mac: z.string(),
+    ips: z.array(z.strictObject({ address: z.string(), prefix: z.int() }).readonly()).readonly(),
+    gateways: z.array(z.string()).readonly(),
+    mtu: z.int(),
+  })
+  .readonly();
+
+export const guestRecord = z
+  .strictObject({
+    name: guestName,
+    host: hostName,
+    /** Where it is going, from before the second tap is made until the first is gone. */
+    movingTo: hostName.optional(),
+    tap: z.string(),
+    port: guestPort,
+    phase: z.enum(['booting', 'running']),
+  })
+  .readonly();
+
+/** A host as the lab's record has it. */
+export type LabHost = z.output<typeof labHost>;
+/** A lab: written before its first namespace is made. */
+export type LabRecord = z.output<typeof labRecord>;
+/** A process: written before it is started, and again with its identity right after. */
+export type ProcessRecord = z.output<typeof processRecord>;
+/** A guest's port, canonical. */
+export type GuestPort = z.output<typeof guestPort>;
+/** A guest: written before its namespace is made, taken away after that is gone. */
+export type GuestRecord = z.output<typeof guestRecord>;

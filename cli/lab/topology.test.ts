@@ -1,0 +1,35 @@
+import { describe, expect, test } from 'vitest';
+import { labHosts, parseUnderlayMtu } from './topology.ts';
+
+describe('the hosts of a lab', () => {
+  test('a number names them h1, h2, … with addresses that end alike', () => {
+    expect(labHosts(2, 'ipv4')).toEqual([
+      { name: 'h1', index: 0, underlayAddress: '192.0.2.11', managementAddress: '10.254.0.11' },
+      { name: 'h2', index: 1, underlayAddress: '192.0.2.12', managementAddress: '10.254.0.12' },
+    ]);
+    expect(labHosts(['left', 'right'], 'ipv6').map((host) => host.underlayAddress)).toEqual([
+      '2001:db8:ffff::11',
+      '2001:db8:ffff::12',
+    ]);
+  });
+
+  test('two hundred hosts have as many addresses, all within the prefix', () => {
+    const hosts = labHosts(200, 'ipv4');
+    expect(new Set(hosts.map((host) => host.underlayAddress)).size).toBe(200);
+    expect(hosts.at(-1)?.underlayAddress).toBe('192.0.2.210');
+  });
+
+  test.each([[0], [201], [1.5], [Number.NaN], [[]], [['a', 'a']], [['control']], [['x'.repeat(13)]]])(
+    'refuses %j',
+    (hosts) => {
+      expect(() => labHosts(hosts, 'ipv4')).toThrow('hosts');
+    },
+  );
+
+  test('an underlay of IPv6 has an MTU of 1280 at least', () => {
+    expect(parseUnderlayMtu(1280, 'ipv6')).toBe(1280);
+    expect(() => parseUnderlayMtu(1279, 'ipv6')).toThrow('1280');
+    expect(parseUnderlayMtu(600, 'ipv4')).toBe(600);
+    expect(() => parseUnderlayMtu(65_536, 'ipv4')).toThrow('mtu');
+  });
+});

@@ -1,0 +1,60 @@
+import { invalidField } from '#platform/errors/domain-error.ts';
+import { parseMtu } from '#platform/net/mtu.ts';
+import type { LabHost, UnderlayFamily } from './record.ts';
+import { parseLabHostName } from './names.ts';
+
+/** The bridge of the underlay, and that of the management network, in the underlay's namespace. */
+export const UNDERLAY_BRIDGE = 'underlay';
+export const MANAGEMENT_BRIDGE = 'mgmt';
+/** A host's device on the underlay, and that of hosts and control plane on the management network. */
+export const UNDERLAY_DEVICE = 'eth0';
+export const MANAGEMENT_DEVICE = 'mgmt0';
+
+/** Where the control plane listens. Every lab has namespaces of its own, so every lab uses the same addresses. */
+export const CONTROL_ADDRESS = '10.254.0.1';
+export const MANAGEMENT_PREFIX = 24;
+/** Bits of the underlay's prefix. */
+export const UNDERLAY_PREFIX: Readonly<Record<UnderlayFamily, number>> = { ipv4: 24, ipv6: 64 };
+
+/** The underlay's and every host's MTU where none is given. */
+export const DEFAULT_UNDERLAY_MTU = 1500;
+const MAX_HOSTS = 200;
+const FIRST_ADDRESS = 11;
+
+/**
+ * The hosts of a lab in order, with their addresses: 192.0.2.11 or 2001:db8:ffff::11 on the underlay and 10.254.0.11 on the
+ * management network for the first, and so on. A number n means h1 to hn. Throws `invalid` for no or more than 200 hosts,
+ * bad names and doubles.
+ */
+export const labHosts = (hosts: number | readonly string[], underlay: UnderlayFamily): readonly LabHost[] => {
+  const names = typeof hosts === 'number' ? numbered(hosts) : hosts;
+  if (names.length === 0 || names.length > MAX_HOSTS) {
+    throw invalidField('hosts', names.length, `is not a number of hosts from 1 to ${MAX_HOSTS.toString()}`);
+  }
+  return names.map((text, index) => {
+    const name = parseLabHostName('hosts', text);
+    if (names.indexOf(text) !== index) throw invalidField('hosts', text, 'is there twice');
+    const number = (FIRST_ADDRESS + index).toString();
+    return {
+      name,
+      index,
+      // The decimal digits are hexadecimal ones too: hosts end in the same digits on every network.
+      underlayAddress: underlay === 'ipv4' ? `192.0.2.${number}` : `2001:db8:ffff::${number}`,
+      managementAddress: `10.254.0.${number}`,
+    };
+  });
+};
+
+const numbered = (count: number): readonly string[] => {
+  if (!Number.isInteger(count) || count < 1 || count > MAX_HOSTS) {
+    throw invalidField('hosts', count, `is not a number of hosts from 1 to ${MAX_HOSTS.toString()}`);
+  }
+  return Array.from({ length: count }, (_, index) => `h${(index + 1).toString()}`);
+};
+
+/** Reads an underlay's MTU; IPv6 asks for 1280 at least (RFC 8200 §5). Throws `invalid`. */
+export const parseUnderlayMtu = (mtu: number, underlay: UnderlayFamily): number => {
+  const parsed = parseMtu('mtu', mtu);
+  if (underlay === 'ipv6' && parsed < 1280) throw invalidField('mtu', mtu, 'is below 1280, the least of an IPv6 link');
+  return parsed;
+};
