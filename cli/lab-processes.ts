@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { VXLAN_OVERHEAD } from '#platform/net/mtu.ts';
 import type { ControlContext, HostContext, ProcessSpec } from './lab/index.ts';
 
 const CLI = fileURLToPath(new URL('./weft.ts', import.meta.url));
@@ -20,6 +21,7 @@ export const controlPlaneProcess = (context: ControlContext, flags: readonly str
       'up',
       ...['--data-dir', context.dataDir, '--listen', at(LAB_PORTS.weft)],
       ...['--nats-listen', at(LAB_PORTS.nats), '--otlp-listen', at(LAB_PORTS.otlp)],
+      ...['--default-mtu', networkMtu(context).toString()],
       ...(context.separate
         ? [
             '--isolate',
@@ -33,6 +35,10 @@ export const controlPlaneProcess = (context: ControlContext, flags: readonly str
     ready: { tcpPorts: [LAB_PORTS.weft], withinMs: 60_000 },
   };
 };
+
+/** What the underlay leaves to guests. */
+const networkMtu = ({ hosts: [first] }: ControlContext): number =>
+  first === undefined ? 1_450 : first.mtu - VXLAN_OVERHEAD[first.underlay === 'ipv6' ? 6 : 4];
 
 /** How a lab host's agent runs. */
 export const agentProcess = (context: HostContext, separate: boolean, flags: readonly string[] = []): ProcessSpec => {

@@ -52,7 +52,7 @@ export const composeAgent = async (config: AgentConfig, log: Log, fail: (error: 
       dataplane,
       registry: new TopologyRegistry(topology, registration),
       source: new L2popSource(l2pop, config.hostId, log),
-      feed: new NatsFeed(bus, nats, config.hostId, log),
+      feed: new NatsFeed(bus, config.hostId, log),
       states: new DesiredStore(files, host, log),
       downs: new PendingDowns(files),
       log,

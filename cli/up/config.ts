@@ -18,9 +18,13 @@ export const upSettings = defineSettings({
   ipamListen: setting('with --isolate: where ipam serves gRPC besides <data-dir>/ipam.sock', z.array(address).default(['127.0.0.1:7705'])),
   topologyListen: setting('with --isolate: where topology serves gRPC besides <data-dir>/topology.sock', z.array(address).default(['127.0.0.1:7706'])),
   l2popListen: setting('with --isolate: where l2pop serves gRPC besides <data-dir>/l2pop.sock', z.array(address).default(['127.0.0.1:7707'])),
+  defaultMtu: setting(
+    'MTU of networks that do not say: 50 less than the underlay has, 70 less where that is IPv6',
+    z.int().min(576).max(65_535).default(1_450),
+  ),
   redisFsync: setting(
-    'when Redis writes through to the disk: always, or everysec (a power failure may cost the last second)',
-    z.enum(['always', 'everysec']).default('everysec'),
+    'when Redis writes through to the disk: always, or everysec (a crash may cost the last two seconds)',
+    z.enum(['always', 'everysec']).default('always'),
   ),
   traces: setting('how many traces are kept in memory', z.int().min(10).max(100_000).default(5_000)),
   spans: setting('how many spans are kept in memory', z.int().min(1_000).max(5_000_000).default(200_000)),

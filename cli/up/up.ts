@@ -13,9 +13,10 @@ import { rpcServer } from '#platform/rpc/server.ts';
 import { otlpReceiver } from '#platform/telemetry/otlp-receiver.ts';
 import { telemetry } from '#platform/telemetry/setup.ts';
 import { TraceStore } from '#platform/telemetry/trace-store.ts';
+import type { Backing } from './backing.ts';
 import { accepts, acceptsNow, natsChild, redisChild } from './backing-servers.ts';
 import { upSettings, type UpConfig } from './config.ts';
-import { embeddedServices } from './embedded-services.ts';
+import { embeddedServices, topologyFlags } from './embedded-services.ts';
 import { Supervised } from './supervised.ts';
 import { traceService } from './trace-service.ts';
 
@@ -32,11 +33,11 @@ export const runUp = async (argv: readonly string[]): Promise<void> => {
     if (loaded === undefined) return;
     const config = { ...loaded.values, dataDir: resolve(loaded.values.dataDir) };
     const log = createLog({ name: 'weft', level: config.logLevel, destination: 'stderr' });
-    await runProcess('weft', async () => compose(config, log), { graceMs: config.graceMs, log });
+    await runProcess('weft', async (fail) => compose(config, log, fail), { graceMs: config.graceMs, log });
   });
 };
 
-const compose = async (config: UpConfig, log: Log): Promise<readonly Component[]> => {
+const compose = async (config: UpConfig, log: Log, fail: (error: Error) => void): Promise<readonly Component[]> => {
   const { dataDir } = config;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const socket = join(dataDir, 'weft.sock');
@@ -51,7 +52,7 @@ const compose = async (config: UpConfig, log: Log): Promise<readonly Component[]
   const backing = { redis: redis.socket, nats: [`nats://${config.natsListen}`], otlpEndpoint: [`http://${config.otlpListen}`] };
   const services: { readonly components: readonly Component[]; readonly services: readonly RpcService[] } = config.isolate
     ? { components: isolatedServices(config, backing, log), services: [] }
-    : embeddedServices(config, backing, log);
+    : embeddedServices(config, backing, log, fail);
   return [
     otlpReceiver({ listen: config.otlpListen, store, log, ...(forwardTo !== undefined && { forwardTo }) }),
     telemetry({
@@ -74,13 +75,6 @@ const compose = async (config: UpConfig, log: Log): Promise<readonly Component[]
   ];
 };
 
-/** What the services are told of their surroundings. */
-export interface Backing {
-  readonly redis: string;
-  readonly nats: readonly string[];
-  readonly otlpEndpoint: readonly string[];
-}
-
 const isolatedServices = (config: UpConfig, backing: Backing, log: Log): readonly Component[] => {
   const { dataDir } = config;
   const socketOf = (name: string): string => join(dataDir, `${name}.sock`);
@@ -101,7 +95,7 @@ const isolatedServices = (config: UpConfig, backing: Backing, log: Log): readonl
     });
   return [
     isolated('ipam', config.ipamListen, []),
-    isolated('topology', config.topologyListen, ['--ipam-address', `unix:${socketOf('ipam')}`]),
+    isolated('topology', config.topologyListen, topologyFlags(config, `unix:${socketOf('ipam')}`)),
     isolated('l2pop', config.l2popListen, ['--topology-address', `unix:${socketOf('topology')}`]),
   ];
 };

@@ -1,7 +1,6 @@
 import { ForwardingAck, ForwardingDelta } from '#proto/weft/event/v1/event.ts';
 import { toError } from '#platform/errors/domain-error.ts';
 import type { Log } from '#platform/log/log.ts';
-import type { NatsConnection } from '#platform/nats/connection.ts';
 import type { SubjectBus } from '#platform/nats/subject-bus.ts';
 import { withDeadline } from '#platform/async/deadline.ts';
 import { counter } from '#platform/telemetry/instruments.ts';
@@ -15,15 +14,13 @@ const FLUSH_MS = 1_000;
 /** Deltas and acknowledgements over core NATS; acknowledgements of one turn of the event loop go as one message. */
 export class NatsFeed implements ForwardingFeed {
   readonly #bus: SubjectBus;
-  readonly #nats: NatsConnection;
   readonly #hostId: string;
   readonly #log: Log;
   readonly #acks = new Map<string, bigint>();
   #ackCause: Carrier = {};
 
-  constructor(bus: SubjectBus, nats: NatsConnection, hostId: string, log: Log) {
+  constructor(bus: SubjectBus, hostId: string, log: Log) {
     this.#bus = bus;
-    this.#nats = nats;
     this.#hostId = hostId;
     this.#log = log;
   }
@@ -52,10 +49,8 @@ export class NatsFeed implements ForwardingFeed {
   }
 
   async flush(signal: AbortSignal): Promise<void> {
-    const client = this.#nats.client;
-    if (client === undefined) return;
     // The pull is right without it, only later: a reconnection brings a report, a report brings advice.
-    await withDeadline(FLUSH_MS, signal, async () => client.flush()).catch(() => undefined);
+    await withDeadline(FLUSH_MS, signal, async () => this.#bus.flush()).catch(() => undefined);
   }
 
   ack(networkId: string, revision: bigint, cause: Carrier): void {

@@ -1,4 +1,5 @@
 import type { Span } from '@opentelemetry/api';
+import { addEvent } from '#platform/telemetry/spans.ts';
 import { commandOf, type Outcome } from '../model/operation.ts';
 
 /** More commands than this in one step are counted, not listed. */
@@ -9,7 +10,7 @@ export const annotate = (span: Span, outcomes: readonly Outcome[]): void => {
   if (!span.isRecording()) return;
   span.setAttribute('weft.operation.count', outcomes.length);
   for (const { operation, error } of outcomes.slice(0, LISTED)) {
-    span.addEvent('operation', {
+    addEvent(span, 'operation', {
       'weft.operation.kind': operation.kind,
       'weft.command': commandOf(operation),
       'weft.reason': operation.reason,
