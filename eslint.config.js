@@ -19,6 +19,14 @@ const everywhere = [
 const env = { object: 'process', property: 'env', message: ENV };
 const streams = ['stdout', 'stderr'].map((property) => ({ object: 'process', property, message: STDOUT }));
 
+const SHELL_IMPORTS = { name: 'node:child_process', importNames: ['exec', 'execSync'], message: SHELL };
+const ENV_IMPORTS = { name: 'node:process', importNames: ['env'], message: ENV };
+const STREAM_IMPORTS = { name: 'node:process', importNames: ['stdout', 'stderr'], message: STDOUT };
+const imports = (...paths) => ({
+  paths,
+  patterns: [{ group: ['#proto/*.js', './*.js', '../*.js'], message: 'relative imports end in .ts' }],
+});
+
 export default defineConfig(
   globalIgnores(['proto/gen/', 'node_modules/', 'coverage/', '.weft/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error', noInlineConfig: true } },
@@ -32,24 +40,18 @@ export default defineConfig(
       'no-implicit-coercion': 'error',
       'no-restricted-syntax': ['error', ...everywhere],
       'no-restricted-properties': ['error', env, ...streams],
-      'no-restricted-imports': [
-        'error',
-        {
-          paths: [
-            { name: 'node:child_process', importNames: ['exec', 'execSync'], message: SHELL },
-            { name: 'node:process', importNames: ['env'], message: ENV },
-            { name: 'node:process', importNames: ['stdout', 'stderr'], message: STDOUT },
-          ],
-          patterns: [{ group: ['#proto/*.js', './*.js', '../*.js'], message: 'relative imports end in .ts' }],
-        },
-      ],
+      'no-restricted-imports': ['error', imports(SHELL_IMPORTS, ENV_IMPORTS, STREAM_IMPORTS)],
       'max-lines': ['error', { max: 450 }],
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': 'error',
-      '@typescript-eslint/no-unused-vars': ['error', { ignoreUsingDeclarations: true }],
+      '@typescript-eslint/no-unused-vars': ['error', { ignoreUsingDeclarations: true, ignoreRestSiblings: true }],
       '@typescript-eslint/prefer-readonly': 'error',
+      // `return fail()` ends a function that returns nothing either way.
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreVoidReturningFunctions: true }],
+      // Code points are what the tree means when it spreads a string.
+      '@typescript-eslint/no-misused-spread': ['error', { allow: ['string'] }],
       // `signal.aborted` may change over any await, which the compiler's narrowing does not know.
       '@typescript-eslint/no-unnecessary-condition': 'off',
       // It takes `Promise.withResolvers<void>()` for a mistake.
@@ -69,7 +71,10 @@ export default defineConfig(
   // Reads the environment, and answers --help before there is a log.
   {
     files: ['services/platform/config/**', 'cli/config/**', 'cli/config.ts'],
-    rules: { 'no-restricted-properties': 'off' },
+    rules: {
+      'no-restricted-properties': 'off',
+      'no-restricted-imports': ['error', imports(SHELL_IMPORTS)],
+    },
   },
   {
     files: [
@@ -80,7 +85,11 @@ export default defineConfig(
       'cli/weft.ts',
       'infra/*.ts',
     ],
-    rules: { 'no-console': 'off', 'no-restricted-properties': ['error', env] },
+    rules: {
+      'no-console': 'off',
+      'no-restricted-properties': ['error', env],
+      'no-restricted-imports': ['error', imports(SHELL_IMPORTS, ENV_IMPORTS)],
+    },
   },
   {
     files: ['test/**', '**/*.test.ts', '**/*.fixture.ts', '**/testing/**'],
