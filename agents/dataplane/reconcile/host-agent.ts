@@ -31,6 +31,8 @@ export interface HostAgentTools {
 const RETRY = { baseMs: 200, maxMs: 5_000 };
 /** A kernel that tells of many changes at once is looked at once, this long after the first word. */
 const SUSPICION_MS = 30;
+/** After a look at the kernel until l2pop is told of it. */
+const REPORT_SOON_MS = 200;
 
 /** One host: its networks, its devices, and its ties to the control plane, each of which may be away. */
 export class HostAgent implements Component {
@@ -48,6 +50,7 @@ export class HostAgent implements Component {
   #registered = false;
   #l2popReached = false;
   #reporting: Promise<void> | undefined;
+  #soon: NodeJS.Timeout | undefined;
 
   constructor(tools: HostAgentTools, fail: (error: Error) => void) {
     this.#tools = tools;
@@ -61,6 +64,9 @@ export class HostAgent implements Component {
         },
         assigned: (entry) => {
           this.devices.onAssigned(entry);
+        },
+        audited: () => {
+          this.#reportSoon();
         },
       },
     });
@@ -104,6 +110,7 @@ export class HostAgent implements Component {
 
   async stop(): Promise<void> {
     this.#halt.abort(new DomainError('unavailable', 'STOPPING', 'the agent is stopping'));
+    clearTimeout(this.#soon);
     await this.devices.stop();
     await this.networks.stop();
     await Promise.all(this.#loops);
@@ -113,8 +120,7 @@ export class HostAgent implements Component {
 
   /** The bus is back: what was missed is asked for now, not at the next report. */
   onBusConnected(): void {
-    if (this.#halt.signal.aborted || this.#loops.length === 0) return;
-    void this.#report().catch(() => undefined);
+    if (this.#loops.length > 0) this.#reportSoon();
   }
 
   /** Takes the snapshots again and compares; the whole host or one network. */
@@ -226,6 +232,15 @@ export class HostAgent implements Component {
     }
   }
 
+  /** Networks that were looked at together are reported together, hosts that were not at different times. */
+  #reportSoon(): void {
+    if (this.#soon !== undefined || this.#halt.signal.aborted) return;
+    this.#soon = setTimeout(() => {
+      this.#soon = undefined;
+      this.#report().catch(() => undefined);
+    }, REPORT_SOON_MS * (0.5 + Math.random()));
+  }
+
   async #report(): Promise<void> {
     this.#reporting ??= this.#reportOnce().finally(() => {
       this.#reporting = undefined;
@@ -234,9 +249,10 @@ export class HostAgent implements Component {
   }
 
   async #reportOnce(): Promise<void> {
-    const held = this.networks.all.map((worker) => worker.held);
-    const advices = await this.#tools.source.report(held, this.#halt.signal);
+    const held = this.networks.all.map((worker) => [worker, worker.held] as const);
+    const advices = await this.#tools.source.report(held.map(([, each]) => each), this.#halt.signal);
     this.#l2popReached = true;
+    for (const [worker, each] of held) worker.reported(each);
     for (const { networkId, advice } of advices) {
       const worker = this.networks.get(networkId);
       if (worker === undefined) continue;

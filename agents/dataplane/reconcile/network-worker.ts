@@ -59,6 +59,7 @@ export class NetworkWorker {
   #lastAuditStarted = 0;
   #timer: NodeJS.Timeout | undefined;
   #lastAudit: LastAudit | undefined;
+  #reportedAudit: LastAudit | undefined;
   #driftRepaired = 0;
   #operations = 0;
 
@@ -84,15 +85,22 @@ export class NetworkWorker {
     return this.#operations;
   }
 
-  /** For l2pop's books. */
+  /** For l2pop's books; what was read back is told once. */
   get held(): HeldNetwork {
+    const news = this.#lastAudit === this.#reportedAudit ? undefined : this.#lastAudit;
     return {
       networkId: this.table.networkId,
       revision: this.#established && this.#synced && this.#failures === 0 ? this.table.revision : 0n,
-      digest: this.#lastAudit?.digest ?? '',
-      digestRevision: this.#lastAudit?.revision ?? 0n,
-      driftRepaired: this.#lastAudit?.repaired ?? 0,
+      digest: news?.digest ?? '',
+      digestRevision: news?.revision ?? 0n,
+      driftRepaired: news?.repaired ?? 0,
     };
+  }
+
+  /** l2pop has taken in what `held` said; a look made meanwhile is still to be told. */
+  reported(held: HeldNetwork): void {
+    const audit = this.#lastAudit;
+    if (held.digest !== '' && audit?.digest === held.digest && audit.revision === held.digestRevision) this.#reportedAudit = audit;
   }
 
   /** Takes something in; the steps for it begin on this tick when nothing else is being done. */
@@ -367,6 +375,7 @@ export class NetworkWorker {
           time: new Date(),
           repaired: isDrift ? outcomes.length - failures.length : 0,
         };
+        this.#tools.observer.audited();
         if (failures.length > 0) this.#failed();
         else {
           this.#failures = 0;

@@ -17,6 +17,8 @@ export interface WorkerObserver {
   withdrawn(port: LocalPort): void;
   /** l2pop says that a port is bound here that is not plugged, or with another generation. */
   assigned(entry: ForwardingEntry): void;
+  /** A network was read back and its digest is news. */
+  audited(): void;
 }
 
 /** What a network's worker works with; the same for all networks of a host. */
