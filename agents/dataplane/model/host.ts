@@ -59,4 +59,6 @@ export interface Dataplane<Observed extends ObservedNetwork = ObservedNetwork> {
 export interface OwnedNetwork {
   readonly networkId: Uuid;
   readonly devices: readonly string[];
+  /** Devices of others that are in its bridge. */
+  readonly ports?: readonly string[];
 }

@@ -51,6 +51,11 @@ export interface NetworkIntent extends NetworkFacts {
   readonly remoteVteps: ReadonlyMap<IpAddress, Vtep>;
   /** VTEPs added to the flood list by hand. */
   readonly manualFlood: ReadonlySet<IpAddress>;
+  /**
+   * The ports whose entry or plugged port has this MAC or IP address, where the table keeps count; without it they are
+   * looked for among all of them.
+   */
+  claimants?(address: MacAddress | IpAddress): Iterable<string>;
 }
 
 /** A port as one network holds it: what l2pop says and what is plugged here. */

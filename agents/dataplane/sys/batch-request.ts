@@ -103,9 +103,12 @@ export class BatchRequest {
   }
 }
 
-/** Throws `internal` for a line that `-batch` would not read as one command with these very words. */
+/** Whether `-batch` reads the line as one command with these very words. */
+export const isBatchLine = (line: string): boolean => BATCH_LINE.test(line);
+
+/** Throws `internal` for a line that is none. */
 export const checkLines = (lines: readonly string[]): void => {
-  const bad = lines.find((line) => !BATCH_LINE.test(line));
+  const bad = lines.find((line) => !isBatchLine(line));
   if (bad === undefined) return;
   throw new DomainError('internal', 'NOT_A_BATCH_LINE', `${JSON.stringify(bad)} cannot stand in a batch`);
 };

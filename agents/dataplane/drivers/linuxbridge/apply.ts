@@ -1,0 +1,175 @@
+import type { Operation, Outcome } from '../../model/operation.ts';
+import type { BatchRunner } from '../../sys/batch-child.ts';
+import { isBatchLine } from '../../sys/batch-request.ts';
+import type { Sysctl } from '../../sys/sysctl.ts';
+import { toError } from '#platform/errors/domain-error.ts';
+
+/** What doing needs of the host. */
+export interface Tools {
+  readonly ip: BatchRunner;
+  readonly bridge: BatchRunner;
+  readonly sysctl: Sysctl;
+  /** Told of each step right before it is done. */
+  readonly onStep: (operation: Operation) => void;
+}
+
+type Tool = 'ip' | 'bridge' | 'sysctl';
+
+/**
+ * Steps between which the order does not matter may run at once, on both tools. Of all others each waits until what is
+ * before it is done.
+ */
+type Stage = 'links' | 'additions' | 'flood' | 'deletions';
+
+const STAGES: Readonly<Record<string, Stage>> = {
+  'replace-fdb': 'additions',
+  'replace-bridge-fdb': 'additions',
+  'replace-neighbour': 'additions',
+  'append-flood': 'flood',
+  'delete-fdb': 'deletions',
+  'delete-bridge-fdb': 'deletions',
+  'delete-neighbour': 'deletions',
+  'delete-flood': 'deletions',
+};
+
+/** Steps that make a device: what needs it waits to hear whether it was made. */
+const MAKES_A_DEVICE = new Set(['add-bridge', 'add-vxlan']);
+/** Steps after which a name is no longer that device. */
+const ENDS_A_DEVICE = new Set(['delete-bridge', 'delete-vxlan', 'replace-vxlan']);
+
+// What was to be taken away is not there: that is what was wanted.
+const GONE =
+  /No such file or directory|No such process|No such device|Cannot find device|Cannot assign requested address|unknown ifindex/;
+const IS_REMOVAL = /^(?:delete-|replace-vxlan$)/;
+const EXISTS = 'File exists';
+
+const toolOf = ({ argv }: Operation): Tool => (argv[0] === 'bridge' || argv[0] === 'sysctl' ? argv[0] : 'ip');
+const stageOf = ({ kind }: Operation): Stage => STAGES[kind] ?? 'links';
+
+/**
+ * Does the steps in order, as few waits between them as the order allows. One outcome per step; a step whose `needs`
+ * failed is not tried. Rejects when a tool cannot be reached: what is done then is to be read back.
+ */
+export const applyOperations = async (
+  tools: Tools,
+  operations: readonly Operation[],
+  signal: AbortSignal,
+): Promise<readonly Outcome[]> => {
+  const outcomes: Outcome[] = [];
+  const failed = new Set<string>();
+  for (const group of groupsOf(operations)) {
+    const errors = await applyGroup(tools, group, failed, signal);
+    for (const [index, operation] of group.entries()) {
+      const error = errors[index];
+      if (error !== undefined) failed.add(operation.key);
+      outcomes.push(error === undefined ? { operation } : { operation, error });
+    }
+  }
+  return outcomes;
+};
+
+/** Cuts the list where what follows must wait. */
+const groupsOf = (operations: readonly Operation[]): readonly (readonly Operation[])[] => {
+  const groups: Operation[][] = [];
+  let group: Operation[] = [];
+  let tools = new Set<Tool>();
+  let made = new Set<string>();
+  for (const operation of operations) {
+    const tool = toolOf(operation);
+    const previous = group.at(-1);
+    const waits =
+      previous !== undefined &&
+      (operation.needs?.some((key) => made.has(key)) === true || !mayJoin(previous, operation, tools));
+    if (waits) {
+      groups.push(group);
+      group = [];
+      tools = new Set();
+      made = new Set();
+    }
+    group.push(operation);
+    tools.add(tool);
+    if (MAKES_A_DEVICE.has(operation.kind)) made.add(operation.key);
+  }
+  if (group.length > 0) groups.push(group);
+  return groups;
+};
+
+const mayJoin = (previous: Operation, next: Operation, tools: ReadonlySet<Tool>): boolean => {
+  const stage = stageOf(next);
+  if (stage === stageOf(previous) && stage !== 'links') return true;
+  // One tool keeps the order by itself. Not so that many neighbours hold up the rows they could go along with.
+  return tools.size === 1 && tools.has(toolOf(next)) && (toolOf(next) === 'bridge' || stage === stageOf(previous));
+};
+
+const applyGroup = async (
+  tools: Tools,
+  group: readonly Operation[],
+  failed: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<readonly (string | undefined)[]> => {
+  const errors: (string | undefined)[] = group.map(() => undefined);
+  const lines: Record<Tool, { readonly at: number[]; readonly lines: string[] }> = {
+    ip: { at: [], lines: [] },
+    bridge: { at: [], lines: [] },
+    sysctl: { at: [], lines: [] },
+  };
+  for (const [index, operation] of group.entries()) {
+    const missing = failed.size === 0 ? undefined : operation.needs?.find((key) => failed.has(key));
+    const line = operation.argv.slice(1).join(' ');
+    if (missing !== undefined) errors[index] = `not tried: ${missing} failed`;
+    else if (!isBatchLine(line)) errors[index] = 'not tried: a word of it cannot stand in a batch';
+    else {
+      tools.onStep(operation);
+      const part = lines[toolOf(operation)];
+      part.at.push(index);
+      part.lines.push(line);
+    }
+  }
+  const results = await Promise.allSettled([
+    lines.ip.lines.length === 0 ? [] : tools.ip.run(lines.ip.lines, signal),
+    lines.bridge.lines.length === 0 ? [] : tools.bridge.run(lines.bridge.lines, signal),
+    writeSettings(tools.sysctl, lines.sysctl.lines, signal),
+  ]);
+  if (group.some(({ kind }) => ENDS_A_DEVICE.has(kind))) {
+    tools.ip.refresh();
+    tools.bridge.refresh();
+  }
+  for (const [index, tool] of (['ip', 'bridge', 'sysctl'] as const).entries()) {
+    const result = results[index];
+    if (result?.status !== 'fulfilled') throw result?.reason;
+    for (const [line, at] of lines[tool].at.entries()) errors[at] = realError(group[at], result.value[line]);
+  }
+  return errors;
+};
+
+/** What the tool said, unless it says that things are as they should be. */
+const realError = (operation: Operation | undefined, error: string | undefined): string | undefined => {
+  if (error === undefined || operation === undefined) return undefined;
+  if (IS_REMOVAL.test(operation.kind) && GONE.test(error)) return undefined;
+  return operation.kind === 'append-flood' && error.includes(EXISTS) ? undefined : error;
+};
+
+/** `-w name=value…` per line. */
+const writeSettings = async (
+  sysctl: Sysctl,
+  lines: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly (string | undefined)[]> => {
+  const errors: (string | undefined)[] = [];
+  for (const line of lines) {
+    const [, ...settings] = line.split(' ');
+    const failures = await Promise.all(
+      settings.map(async (setting) => {
+        const [name = '', value = ''] = setting.split('=');
+        try {
+          await sysctl.write(name, value, signal);
+          return undefined;
+        } catch (error) {
+          return toError(error).message;
+        }
+      }),
+    );
+    errors.push(failures.filter((failure) => failure !== undefined).join('; ') || undefined);
+  }
+  return errors;
+};

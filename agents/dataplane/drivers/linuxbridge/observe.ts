@@ -1,0 +1,125 @@
+import { DomainError } from '#platform/errors/domain-error.ts';
+import type { OwnedNetwork } from '../../model/host.ts';
+import type { NetworkIntent } from '../../model/intent.ts';
+import { isBatchLine } from '../../sys/batch-request.ts';
+import { jsonObjects, outputOf } from '../../sys/command.ts';
+import type { CommandRunner } from '../../sys/command.ts';
+import type { Sysctl } from '../../sys/sysctl.ts';
+import { devicesOf } from './devices.ts';
+import { collectFdb, collectNeighbour, newRows, parseLink } from './dump.ts';
+import type { Dumped } from './dump.ts';
+import { isolationOf } from './link-operations.ts';
+import { markedNetwork } from './mark.ts';
+import type { ObservedBridgeNetwork, ObservedLink } from './observed.ts';
+
+/** What reading needs of the host. */
+export interface Readers {
+  readonly commands: CommandRunner;
+  readonly sysctl: Sysctl;
+}
+
+/**
+ * Reads one network back: two programs at once however many rows there are. What is not there is left out; what cannot be
+ * understood is not ours.
+ */
+export const observeNetwork = async (
+  readers: Readers,
+  intent: NetworkIntent,
+  signal: AbortSignal,
+): Promise<ObservedBridgeNetwork> => {
+  const { bridge, vxlan } = devicesOf(intent);
+  const [first, bridgeRows, isolated] = await Promise.all([
+    // Asking for the links of a bridge that is not there ends `ip`: it comes last.
+    ipDump(readers, [`neigh show dev ${vxlan}`, ...show([bridge, vxlan]), `link show master ${bridge}`], signal),
+    fdbDump(readers, ['br', bridge], signal),
+    isIsolated(readers.sysctl, bridge, signal),
+  ]);
+  const links = linksOf(first);
+  const missing = [...intent.ports.values()].map(({ device }) => device).filter((device) => !links.has(device));
+  const vxlanLink = links.get(vxlan);
+  // A bridge tells the rows of its ports only.
+  const isOutside = vxlanLink !== undefined && (vxlanLink.master !== bridge || !links.has(bridge));
+  const [others, vxlanRows] = await Promise.all([
+    missing.length === 0 ? [] : ipDump(readers, show(missing), signal),
+    isOutside ? fdbDump(readers, ['dev', vxlan], signal) : [],
+  ]);
+  for (const [name, link] of linksOf(others)) links.set(name, link);
+
+  const rows = newRows();
+  const source = { bridge, vxlan, udpPort: vxlanLink?.vxlan?.udpPort ?? 0 };
+  for (const dumped of bridgeRows) collectFdb(dumped, source, rows);
+  for (const dumped of vxlanRows) collectFdb({ ...dumped, ifname: vxlan }, source, rows);
+  for (const dumped of first) collectNeighbour(dumped, rows);
+  return { rows, links, isolated, strayFdb: rows.strayFdb, strayFlood: rows.strayFlood };
+};
+
+/** The networks whose mark is on a bridge or VXLAN device of the host. */
+export const observeOwnedNetworks = async (
+  readers: Readers,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, OwnedNetwork>> => {
+  const command = ['ip', '-json', '-details', 'link', 'show'];
+  const links = linksOf(jsonObjects(command.join(' '), await outputOf(readers.commands, command, signal)));
+  const owned = new Map<string, { networkId: OwnedNetwork['networkId']; devices: string[]; ports: string[] }>();
+  for (const link of links.values()) {
+    const networkId = markedNetwork(link.alias);
+    if (networkId === undefined) continue;
+    const network = owned.get(networkId) ?? { networkId, devices: [], ports: [] };
+    network.devices.push(link.name);
+    owned.set(networkId, network);
+  }
+  for (const { devices, ports } of owned.values()) {
+    for (const { name, master } of links.values()) {
+      if (master !== undefined && devices.includes(master) && !devices.includes(name)) ports.push(name);
+    }
+  }
+  return owned;
+};
+
+// What the tools say of a device that is not there, which is an answer.
+const ABSENT = /^$|^Command failed|Cannot find (?:bridge )?device|does not exist/;
+
+const checkComplaints = (command: readonly string[], stderr: string): void => {
+  const complaint = stderr.split('\n').find((line) => !ABSENT.test(line));
+  if (complaint === undefined) return;
+  throw new DomainError('internal', 'NOT_READ_BACK', `${command.join(' ')}: ${complaint}`, { details: { stderr } });
+};
+
+const show = (devices: readonly string[]): readonly string[] =>
+  devices.map((device) => `link show dev ${device}`).filter(isBatchLine);
+
+/** Objects of several `ip` commands by one program; a command about what is not there adds nothing. */
+const ipDump = async (readers: Readers, lines: readonly string[], signal: AbortSignal): Promise<readonly Dumped[]> => {
+  const command = ['ip', '-force', '-json', '-details', '-batch', '-'];
+  const { stdout, stderr } = await readers.commands.run(command, signal, { input: `${lines.join('\n')}\n` });
+  checkComplaints(command, stderr);
+  return jsonObjects(command.join(' '), stdout);
+};
+
+const fdbDump = async (readers: Readers, of: readonly string[], signal: AbortSignal): Promise<readonly Dumped[]> => {
+  const command = ['bridge', '-json', 'fdb', 'show', ...of];
+  const { stdout, stderr } = await readers.commands.run(command, signal);
+  checkComplaints(command, stderr);
+  return jsonObjects(command.join(' '), stdout);
+};
+
+const linksOf = (dumped: readonly Dumped[]): Map<string, ObservedLink> => {
+  const links = new Map<string, ObservedLink>();
+  for (const each of dumped) {
+    const link = parseLink(each);
+    if (link !== undefined) links.set(link.name, link);
+  }
+  return links;
+};
+
+const isIsolated = async (sysctl: Sysctl, bridge: string, signal: AbortSignal): Promise<boolean> => {
+  const right = await Promise.all(
+    isolationOf(bridge).map(async (setting) => {
+      const [name = '', value] = setting.split('=');
+      const found = await sysctl.read(name, signal);
+      // Where IPv6 is not in the kernel there is nothing to shut.
+      return found === value || found === undefined;
+    }),
+  );
+  return right.every(Boolean);
+};
