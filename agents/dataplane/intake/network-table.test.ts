@@ -78,6 +78,11 @@ describe('a network table', () => {
         }
         const held = new Map([...views].filter(([, { entry: present }]) => present !== undefined).map(([id, view]) => [id, view.entry]));
         expect(held).toEqual(table.entries);
+        for (let port = 1; port <= 6; port += 1) {
+          const { mac, ips, portId } = entry(port, 1);
+          const claimants = table.entries.has(portId) ? [portId] : [];
+          for (const address of [mac, ...ips]) expect([...table.claimants(address)]).toEqual(claimants);
+        }
         const fresh = newTable();
         fresh.replaceEntries([...table.entries.values()], revision);
         expect(floods(fresh)).toEqual(floods(table));

@@ -1,4 +1,5 @@
 import type { IpAddress } from '#platform/net/ip-address.ts';
+import type { MacAddress } from '#platform/net/mac-address.ts';
 import type { Uuid } from '#platform/net/names.ts';
 import type { Vni } from '#platform/net/vni.ts';
 import type {
@@ -12,6 +13,7 @@ import type {
   PortView,
   Vtep,
 } from '../model/intent.ts';
+import { ClaimIndex } from './claim-index.ts';
 
 /**
  * The desired state of one network on one host, and what of it has changed since `takeChange` was last called. Changes
@@ -26,6 +28,7 @@ export class NetworkTable implements NetworkIntent {
   readonly #manualFlood = new Set<IpAddress>();
   readonly #remoteVteps = new Map<IpAddress, Vtep>();
   readonly #portsBehind = new Map<IpAddress, number>();
+  readonly #claims = new ClaimIndex();
   #changed = new Map<string, PortView>();
   #floodBefore = new Map<IpAddress, Vtep | undefined>();
   /** The revision of l2pop's table that `entries` is; 0 before the first snapshot. */
@@ -56,6 +59,9 @@ export class NetworkTable implements NetworkIntent {
   }
   get manualFlood(): ReadonlySet<IpAddress> {
     return this.#manualFlood;
+  }
+  claimants(address: MacAddress | IpAddress): Iterable<string> {
+    return this.#claims.claimants(address);
   }
   get hasChange(): boolean {
     return this.#changed.size > 0 || this.#floodBefore.size > 0;
@@ -96,15 +102,17 @@ export class NetworkTable implements NetworkIntent {
   plug(port: LocalPort): void {
     const before = this.#ports.get(port.portId);
     if (before !== undefined && sameLocalPort(before, port)) return;
-    this.#note(port.portId);
+    const view = this.#note(port.portId);
     this.#ports.set(port.portId, port);
+    this.#claims.move(port.portId, view, this.#view(port.portId));
   }
 
   unplug(portId: string): LocalPort | undefined {
     const port = this.#ports.get(portId);
     if (port === undefined) return undefined;
-    this.#note(portId);
+    const view = this.#note(portId);
     this.#ports.delete(portId);
+    this.#claims.move(portId, view, this.#view(portId));
     return port;
   }
 
@@ -144,19 +152,21 @@ export class NetworkTable implements NetworkIntent {
   #setEntry(entry: ForwardingEntry): void {
     const before = this.#entries.get(entry.portId);
     if (before !== undefined && sameEntry(before, entry)) return;
-    this.#note(entry.portId);
+    const view = this.#note(entry.portId);
     // The new place counts before the old one goes, so that a move between two ports of one VTEP keeps its flood row.
     this.#countVtep(entry.vtep, +1);
     if (before !== undefined) this.#countVtep(before.vtep, -1);
     this.#entries.set(entry.portId, entry);
+    this.#claims.move(entry.portId, view, this.#view(entry.portId));
   }
 
   #removeEntry(portId: string): void {
     const before = this.#entries.get(portId);
     if (before === undefined) return;
-    this.#note(portId);
+    const view = this.#note(portId);
     this.#countVtep(before.vtep, -1);
     this.#entries.delete(portId);
+    this.#claims.move(portId, view, this.#view(portId));
   }
 
   #countVtep(vtep: Vtep, by: 1 | -1): void {
@@ -182,8 +192,11 @@ export class NetworkTable implements NetworkIntent {
     return { ...(entry && { entry }), ...(local && { local }) };
   }
 
-  #note(portId: string): void {
-    if (!this.#changed.has(portId)) this.#changed.set(portId, this.#view(portId));
+  /** To be called before a port changes; its view as it still is. */
+  #note(portId: string): PortView {
+    const view = this.#view(portId);
+    if (!this.#changed.has(portId)) this.#changed.set(portId, view);
+    return view;
   }
 
   #floodTarget(address: IpAddress): Vtep | undefined {
