@@ -96,11 +96,20 @@ export default defineConfig(
     rules: {
       // `expect(object.method)` and methods handed to a fake are looked at, not called.
       '@typescript-eslint/unbound-method': 'off',
+      // Hostile and arbitrary input is made kind by kind, and the rest by default.
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      // A test hands its own environment to the processes that it starts.
+      'no-restricted-properties': ['error', ...streams],
+      'no-restricted-imports': ['error', imports(SHELL_IMPORTS, STREAM_IMPORTS)],
       'max-lines': ['error', { max: 600 }],
     },
   },
   {
     files: ['test/bench/**', 'test/demo/**'],
-    rules: { 'no-console': 'off', 'no-restricted-properties': ['error', env] },
+    rules: {
+      'no-console': 'off',
+      'no-restricted-properties': 'off',
+      'no-restricted-imports': ['error', imports(SHELL_IMPORTS)],
+    },
   },
 );
