@@ -5,7 +5,7 @@ import { type Holder, holderKey, TURN_MS } from '../domain/errand.ts';
 import type { Environment, Mutation } from './environment.ts';
 import { beginCreation, CREATION_UNDONE, endCreation, finishRelease, giveUp, takeOver, tryFinishRelease } from './errands.ts';
 import type { Earnest } from './ipam.ts';
-import { answeredBefore, mutate, withoutWrites } from './mutate.ts';
+import { answeredBefore, mutate, unlessAnswered, withoutWrites } from './mutate.ts';
 
 /** How something is created that needs what IPAM gives. */
 export interface HeldCreation<T, Held> {
@@ -30,12 +30,23 @@ export const createHeld = async <T, Held>(
   signal: AbortSignal,
 ): Promise<T> => {
   const { store } = environment;
-  const { holder, answer } = creation;
+  const { answer } = creation;
   if (mutation.validateOnly) {
     await store.transact((tx) => creation.check(withoutWrites(tx)), signal);
     const held = await creation.take({ validateOnly: true }, signal);
     return await store.transact((tx) => creation.make(withoutWrites(tx), held), signal);
   }
+  return await unlessAnswered(store, mutation, answer, () => attempt(environment, creation, mutation, signal), signal);
+};
+
+const attempt = async <T, Held>(
+  environment: Environment,
+  creation: HeldCreation<T, Held>,
+  mutation: Mutation,
+  signal: AbortSignal,
+): Promise<T> => {
+  const { store } = environment;
+  const { holder, answer } = creation;
   // A former life of the id whose release nobody is at would be in the way for no reason.
   const leftover = await takeOver(environment, holderKey(holder), signal);
   if (leftover !== undefined) await finishRelease(environment, leftover, signal);
@@ -59,26 +70,12 @@ export const createHeld = async <T, Held>(
   } catch (error) {
     if (isFinal(error)) await undo(environment, holder, token);
     if (error instanceof DomainError && error.reason === CREATION_UNDONE) {
-      return await doneByAnother(environment, creation, mutation, error, signal);
+      // Perhaps since another attempt has made it: then that is what is to be said.
+      await store.transact((tx) => creation.check(withoutWrites(tx)), signal);
     }
     throw error;
   }
 };
-
-/** The attempt is gone: perhaps since the same request, sent twice, has been done meanwhile. */
-const doneByAnother = async <T, Held>(
-  { store }: Environment,
-  { answer, check }: HeldCreation<T, Held>,
-  { request }: Mutation,
-  error: DomainError,
-  signal: AbortSignal,
-): Promise<T> =>
-  await store.transact(async (tx) => {
-    const before = await answeredBefore(tx, request, answer);
-    if (before !== undefined) return before.result;
-    await check(withoutWrites(tx));
-    throw error;
-  }, signal);
 
 /**
  * Whether the same attempt would fail again. After anything else (time, cancellation, a store that may have committed)

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { DomainError, notFound } from '#platform/errors/domain-error.ts';
 import type { Collection, Transaction, Versioned } from '#platform/store/store.ts';
 import { DELETION_MS, isBeingDeleted, type Lifetime, type Markable, unmarked } from '../domain/lifetime.ts';
-import { answeredBefore, checkResourceEtag, mutate, nothing, withoutWrites } from './mutate.ts';
+import { answeredBefore, checkResourceEtag, mutate, nothing, unlessAnswered, withoutWrites } from './mutate.ts';
 import type { Environment, Mutation } from './environment.ts';
 import { beingDeleted } from './usable.ts';
 
@@ -29,7 +29,23 @@ export interface DeletionPlan<T extends Deletable, Rest> {
 export const deleteMarked = async <T extends Deletable, Rest = undefined>(
   environment: Environment,
   plan: DeletionPlan<T, Rest>,
-  wanted: { readonly id: string; readonly etag: string },
+  wanted: Wanted,
+  mutation: Mutation,
+  signal: AbortSignal,
+): Promise<Rest | undefined> => {
+  const once = () => attempt(environment, plan, wanted, mutation, signal);
+  return await unlessAnswered<Rest | undefined>(environment.store, mutation, nothing, once, signal);
+};
+
+interface Wanted {
+  readonly id: string;
+  readonly etag: string;
+}
+
+const attempt = async <T extends Deletable, Rest>(
+  environment: Environment,
+  plan: DeletionPlan<T, Rest>,
+  wanted: Wanted,
   mutation: Mutation,
   signal: AbortSignal,
 ): Promise<Rest | undefined> => {

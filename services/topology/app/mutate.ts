@@ -1,3 +1,4 @@
+import { DomainError } from '#platform/errors/domain-error.ts';
 import { checkEtag } from '#platform/store/etag.ts';
 import { type IdempotentRequest, withRequestId } from '#platform/store/idempotency.ts';
 import type { Collection, Store, Transaction } from '#platform/store/store.ts';
@@ -28,20 +29,44 @@ export const withoutWrites = (tx: Transaction): Transaction => ({
  */
 export const mutate = async <T>(
   store: Store,
-  { request, validateOnly }: Mutation,
+  mutation: Mutation,
   answer: Codec<T>,
   work: (tx: Transaction) => Promise<T>,
   signal: AbortSignal,
-): Promise<T> =>
-  await store.transact(async (tx) => {
-    if (validateOnly) return await work(withoutWrites(tx));
-    let done: { readonly result: T } | undefined;
-    const text = await withRequestId(tx, request, async () => {
-      done = { result: await work(tx) };
-      return answer.encode(done.result);
-    });
-    return done === undefined ? answer.decode(text) : done.result;
-  }, signal);
+): Promise<T> => {
+  if (mutation.validateOnly) return await store.transact((tx) => work(withoutWrites(tx)), signal);
+  const commit = (): Promise<T> =>
+    store.transact(async (tx) => {
+      let done: { readonly result: T } | undefined;
+      const text = await withRequestId(tx, mutation.request, async () => {
+        done = { result: await work(tx) };
+        return answer.encode(done.result);
+      });
+      return done === undefined ? answer.decode(text) : done.result;
+    }, signal);
+  return await unlessAnswered(store, mutation, answer, commit, signal);
+};
+
+/**
+ * Runs `attempt`. Where it fails because the same request, sent twice, was done by its twin meanwhile (what was to be
+ * created exists, what was to be deleted is gone), the twin's answer holds.
+ */
+export const unlessAnswered = async <T>(
+  store: Store,
+  { request, validateOnly }: Mutation,
+  answer: Codec<T>,
+  attempt: () => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> => {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (validateOnly || request.requestId === '' || !(error instanceof DomainError) || error.code === 'unavailable') throw error;
+    const before = await store.transact((tx) => answeredBefore(tx, request, answer), signal);
+    if (before === undefined) throw error;
+    return before.result;
+  }
+};
 
 /** What the request was answered before; undefined when it is new. Within a transaction this stays true until its commit. */
 export const answeredBefore = async <T>(
