@@ -24,7 +24,7 @@ export const agentSettings = defineSettings({
   stateDir: setting('where the desired state is kept across restarts', path.default('/var/lib/weft/agent')),
   topologyAddress: setting('where topology serves gRPC', address.default('127.0.0.1:7701')),
   l2popAddress: setting('where l2pop serves gRPC', address.default('127.0.0.1:7701')),
-  nats: setting('servers of the NATS cluster', urlList(['nats', 'tls']).default(['nats://127.0.0.1:4222'])),
+  nats: setting('servers of the NATS cluster', urlList(['nats', 'tls']).default(['nats://127.0.0.1:7704'])),
   otlpEndpoint: setting('OTLP/HTTP collectors that get the traces', urlList(['http', 'https']).default([])),
   metricsListen: setting('where to serve /metrics for Prometheus; off when unset', address.optional()),
   logLevel: setting('what to log at least', z.enum(['debug', 'info', 'warn', 'error']).default('info')),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { backoffMs } from '#platform/async/backoff.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
+import { detached } from '#platform/telemetry/spans.ts';
 import type { Component } from '#platform/lifecycle/component.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { DesiredStore } from '../intake/desired-store.ts';
@@ -237,7 +238,10 @@ export class HostAgent implements Component {
     if (this.#soon !== undefined || this.#halt.signal.aborted) return;
     this.#soon = setTimeout(() => {
       this.#soon = undefined;
-      this.#report().catch(() => undefined);
+      // It is about all networks, whichever step set it off.
+      detached(() => {
+        this.#report().catch(() => undefined);
+      });
     }, REPORT_SOON_MS * (0.5 + Math.random()));
   }
 

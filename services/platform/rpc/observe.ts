@@ -38,17 +38,26 @@ export const methodOf = (path: string): string => path.replace(/^\//, '');
 /** An incoming call: child of the caller's span, in the name of `service`. */
 export const observeServerCall = (method: string, metadata: Metadata, service: string): ObservedCall => {
   const parent = serviceContext(propagation.extract(ROOT_CONTEXT, metadata, getter), service);
-  // Probes and reflection come all the time and tell nothing.
-  return observe('server', method, method.startsWith('grpc.') ? suppressTracing(parent) : parent);
+  return observe('server', method, isRoutine(method, parent) ? suppressTracing(parent) : parent);
 };
 
 /** An outgoing call: child of the active span; its context is put into `metadata`. */
 export const observeClientCall = (method: string, metadata: Metadata, address: string): ObservedCall => {
-  const call = observe('client', method, context.active());
+  const active = context.active();
+  const call = observe('client', method, isRoutine(method, active) ? suppressTracing(active) : active);
   if (call.span.isRecording()) call.span.setAttribute('server.address', address);
   propagation.inject(call.context, metadata, setter);
   return call;
 };
+
+const ROUTINE = /^grpc\.|Service\/(?:Get|List|Watch|WaitFor|Renew|ReportHostState)/;
+
+/**
+ * Calls that come all the time and change nothing (looks, leases, periodic reports, probes) begin no trace of their own:
+ * they would push the traces that tell something out of every store. As part of another trace they are recorded.
+ */
+const isRoutine = (method: string, parent: Context): boolean =>
+  trace.getSpanContext(parent) === undefined && ROUTINE.test(method);
 
 const observe = (side: 'server' | 'client', method: string, parent: Context): ObservedCall => {
   const began = performance.now();

@@ -110,6 +110,9 @@ export const currentTraceId = (): string | undefined => {
   return current !== undefined && trace.isSpanContextValid(current) ? current.traceId : undefined;
 };
 
+/** Runs `work` outside the active trace: for what this moment sets off but is no part of. */
+export const detached = <R>(work: () => R): R => context.with(ROOT_CONTEXT, work);
+
 const SERVICE = createContextKey('weft.service');
 
 /** Runs `work` so that spans started in it bear `service`: one process may hold several services. */
