@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { loadProcessConfig } from '#platform/config/process-config.ts';
 import { createLog } from '#platform/log/create-log.ts';
 import { runMain } from '#platform/process/run-main.ts';
 import { runProcess } from '#platform/process/run-process.ts';
+import { readDescriptors } from '#platform/rpc/descriptors.ts';
 import { rpcServer } from '#platform/rpc/server.ts';
 import { telemetry } from '#platform/telemetry/setup.ts';
 import { composeAgent } from './compose.ts';
@@ -21,7 +21,7 @@ export const runAgent = async (argv: readonly string[]): Promise<void> => {
     'weft-agent',
     async (fail) => {
       const { components, services } = await composeAgent(config, log, fail);
-      const descriptors = await readFile(new URL('../../proto/gen/descriptors.binpb', import.meta.url));
+      const descriptors = await readDescriptors();
       return [
         telemetry({
           service: 'weft-agent',

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadProcessConfig } from '#platform/config/process-config.ts';
@@ -9,6 +9,7 @@ import type { Log } from '#platform/log/log.ts';
 import { runMain } from '#platform/process/run-main.ts';
 import { runProcess } from '#platform/process/run-process.ts';
 import type { RpcService } from '#platform/rpc/handlers.ts';
+import { readDescriptors } from '#platform/rpc/descriptors.ts';
 import { rpcServer } from '#platform/rpc/server.ts';
 import { otlpReceiver } from '#platform/telemetry/otlp-receiver.ts';
 import { telemetry } from '#platform/telemetry/setup.ts';
@@ -46,7 +47,7 @@ const compose = async (config: UpConfig, log: Log, fail: (error: Error) => void)
   }
   const store = new TraceStore({ maxTraces: config.traces, maxSpans: config.spans });
   const [forwardTo] = config.otlpEndpoint;
-  const descriptors = await readFile(new URL('../../proto/gen/descriptors.binpb', import.meta.url));
+  const descriptors = await readDescriptors();
   const redis = await redisChild(dataDir, config.redisFsync, log);
   const nats = await natsChild(dataDir, config.natsListen, log);
   const backing = { redis: redis.socket, nats: [`nats://${config.natsListen}`], otlpEndpoint: [`http://${config.otlpListen}`] };

@@ -63,6 +63,15 @@ export class NetworkTable implements NetworkIntent {
   claimants(address: MacAddress | IpAddress): Iterable<string> {
     return this.#claims.claimants(address);
   }
+  /** The entry whose port a tap is named after. */
+  entryOfTap(device: string): ForwardingEntry | undefined {
+    if (!device.startsWith('tap')) return undefined;
+    const prefix = device.slice('tap'.length);
+    // Looked for only when a device is new here, so a table of all prefixes would cost more than it saves.
+    for (const [portId, entry] of this.#entries) if (portId.startsWith(prefix)) return entry;
+    return undefined;
+  }
+
   get hasChange(): boolean {
     return this.#changed.size > 0 || this.#floodBefore.size > 0;
   }

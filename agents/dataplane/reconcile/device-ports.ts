@@ -245,6 +245,7 @@ export class DevicePorts {
     const { registry, networks, limits, events } = this.#tools;
     const attributes = { 'weft.host.id': limits.hostId, 'weft.device': device.name };
     await inSpan('agent.port-up', { parent: 'root', attributes }, async (span) => {
+      await this.#plugKnown(device);
       let binding: PortBinding;
       try {
         binding = await registry.portUp(reportOf(device), this.#halt.signal);
@@ -298,6 +299,25 @@ export class DevicePorts {
         });
       }
     });
+  }
+
+  /**
+   * A port that comes from another host of a network held here is plugged before it is reported: when the others begin to
+   * send here, the frames find their way.
+   */
+  async #plugKnown(device: Device): Promise<void> {
+    if (device.plugged !== undefined) return;
+    for (const worker of this.#tools.networks.all) {
+      const entry = worker.table.entryOfTap(device.name);
+      if (entry === undefined) continue;
+      const { portId, mac, ips, generation } = entry;
+      const port = { portId, device: device.name, mac, ips, generation };
+      device.portId = portId;
+      device.networkId = worker.table.networkId;
+      device.plugged = port;
+      await worker.pushAndWait({ kind: 'plug', port, cause: carrier() });
+      return;
+    }
   }
 
   async #down(device: Device): Promise<void> {
