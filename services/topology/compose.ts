@@ -37,7 +37,10 @@ export interface Topology {
 
 /** Puts topology together and starts nothing. Needs Redis at its start; NATS and IPAM may come later. */
 export const composeTopology = (
-  config: Pick<TopologyConfig, 'redis' | 'nats' | 'ipamAddress' | 'defaultMtu' | 'eventRetention' | 'eventReplicas' | 'instance'>,
+  config: Pick<
+    TopologyConfig,
+    'redis' | 'nats' | 'ipamAddress' | 'defaultMtu' | 'eventRetention' | 'eventReplicas' | 'instance'
+  >,
   { log: parent, fail }: TopologyShared,
 ): Topology => {
   const log = parent.child({ service: 'topology' });

@@ -66,7 +66,11 @@ describe('nothing acknowledged is lost', () => {
     const ending = new AbortController();
     const worker = async (replica: TopologyClient, host: string): Promise<void> => {
       while (!ending.signal.aborted) {
-        const request = { port: Port.fromPartial({ network_id: network.id }), request_id: randomUUID(), validate_only: false };
+        const request = {
+          port: Port.fromPartial({ network_id: network.id }),
+          request_id: randomUUID(),
+          validate_only: false,
+        };
         const made = await insist(() => replica.createPort(request));
         const { port } = await insist(() => replica.reportPortUp(tapReport(host, made.id)));
         if (port !== undefined) acknowledged.push(made, port);
@@ -86,7 +90,11 @@ describe('nothing acknowledged is lost', () => {
 
     for (const port of acknowledged.filter(({ binding_host_id: host }) => host !== '')) {
       const { binding_host_id: host, binding_generation: generation, status } = await one.getPort({ id: port.id });
-      expect({ host, generation, status }).toEqual({ host: port.binding_host_id, generation: '1', status: 'STATUS_ACTIVE' });
+      expect({ host, generation, status }).toEqual({
+        host: port.binding_host_id,
+        generation: '1',
+        status: 'STATUS_ACTIVE',
+      });
     }
     let seen: ReadonlySet<string> = new Set();
     await eventually(
@@ -97,7 +105,13 @@ describe('nothing acknowledged is lost', () => {
       },
       8_000,
     );
-    const listed = await one.listPorts({ page_size: 1_000, page_token: '', network_id: network.id, binding_host_id: '', name: '' });
+    const listed = await one.listPorts({
+      page_size: 1_000,
+      page_token: '',
+      network_id: network.id,
+      binding_host_id: '',
+      name: '',
+    });
     expect(new Set(listed.ports.map(({ mac_address: mac }) => mac)).size).toBe(listed.ports.length);
   });
 
@@ -128,22 +142,56 @@ describe('nothing acknowledged is lost', () => {
         return next.value;
       }
     });
-    expect(resumed).toMatchObject({ kind: 'WATCH_KIND_UPDATED', vtep: { host_id: 'a' }, resource: { value: { status: 'STATUS_ACTIVE' } } });
+    expect(resumed).toMatchObject({
+      kind: 'WATCH_KIND_UPDATED',
+      vtep: { host_id: 'a' },
+      resource: { value: { status: 'STATUS_ACTIVE' } },
+    });
   });
 });
 
 describe('whatever is sent', () => {
   const text = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 40 }),
-    fc.constantFrom('', 'a', '$(reboot)', '; rm -rf /', '../..', '\u0000', 'x'.repeat(100_000), '00000000-0000-4000-8000-000000000000'),
-    fc.constantFrom('fa:16:3e:00:00:01', 'ff:ff:ff:ff:ff:ff', '10.0.0.0/8', '::1', 'tap00000000-00', 'sixteen-bytes-xx'),
+    fc.constantFrom(
+      '',
+      'a',
+      '$(reboot)',
+      '; rm -rf /',
+      '../..',
+      '\u0000',
+      'x'.repeat(100_000),
+      '00000000-0000-4000-8000-000000000000',
+    ),
+    fc.constantFrom(
+      'fa:16:3e:00:00:01',
+      'ff:ff:ff:ff:ff:ff',
+      '10.0.0.0/8',
+      '::1',
+      'tap00000000-00',
+      'sixteen-bytes-xx',
+    ),
   );
   const number = fc.oneof(fc.nat(), fc.constantFrom(0, 1, 4_294_967_295));
   const host = fc
-    .record({ id: text, vtep_address: text, udp_port: number, underlay_mtu: number, agent_version: text, labels: fc.dictionary(text, text) })
+    .record({
+      id: text,
+      vtep_address: text,
+      udp_port: number,
+      underlay_mtu: number,
+      agent_version: text,
+      labels: fc.dictionary(text, text),
+    })
     .map((fields) => Host.fromPartial(fields));
   const network = fc
-    .record({ id: text, name: text, segmentation_id: number, physical_network: text, mtu: number, labels: fc.dictionary(text, text) })
+    .record({
+      id: text,
+      name: text,
+      segmentation_id: number,
+      physical_network: text,
+      mtu: number,
+      labels: fc.dictionary(text, text),
+    })
     .map((fields) => Network.fromPartial(fields));
   const port = fc
     .record({
@@ -158,22 +206,67 @@ describe('whatever is sent', () => {
     .map((fields) => Port.fromPartial(fields));
   const how = fc.record({ request_id: text, validate_only: fc.boolean() });
   const mask = fc.array(fc.oneof(text, fc.constantFrom('name', 'labels', 'mtu', 'binding_host_id', '*')));
-  const word = fc.record({ host_id: text, port_id: text, device_name: text, mac_address: text, network_id: text, message: text });
-  const page = fc.record({ page_size: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), page_token: text, name: text });
+  const word = fc.record({
+    host_id: text,
+    port_id: text,
+    device_name: text,
+    mac_address: text,
+    network_id: text,
+    message: text,
+  });
+  const page = fc.record({
+    page_size: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+    page_token: text,
+    name: text,
+  });
 
   const calls = fc.oneof(
     host.map((given) => () => one.registerHost({ host: given })),
-    fc.tuple(host, how).map(([given, asked]) => () => one.createHost({ host: given, ...asked })),
-    fc.tuple(host, how, mask).map(([given, asked, named]) => () => one.updateHost({ host: given, update_mask: named, ...asked })),
-    fc.tuple(network, how).map(([given, asked]) => () => one.createNetwork({ network: given, ...asked })),
-    fc.tuple(network, how, mask).map(([given, asked, named]) => () => one.updateNetwork({ network: given, update_mask: named, ...asked })),
-    fc.tuple(port, how).map(([given, asked]) => () => one.createPort({ port: given, ...asked })),
-    fc.tuple(port, how, mask).map(([given, asked, named]) => () => one.updatePort({ port: given, update_mask: named, ...asked })),
-    fc.tuple(text, text, how).map(([id, etag, asked]) => () => one.deletePort({ id, etag, ...asked })),
-    fc.tuple(text, text, how).map(([id, etag, asked]) => () => one.deleteHost({ id, etag, force: true, ...asked })),
+    fc.tuple(host, how).map(
+      ([given, asked]) =>
+        () =>
+          one.createHost({ host: given, ...asked }),
+    ),
+    fc.tuple(host, how, mask).map(
+      ([given, asked, named]) =>
+        () =>
+          one.updateHost({ host: given, update_mask: named, ...asked }),
+    ),
+    fc.tuple(network, how).map(
+      ([given, asked]) =>
+        () =>
+          one.createNetwork({ network: given, ...asked }),
+    ),
+    fc.tuple(network, how, mask).map(
+      ([given, asked, named]) =>
+        () =>
+          one.updateNetwork({ network: given, update_mask: named, ...asked }),
+    ),
+    fc.tuple(port, how).map(
+      ([given, asked]) =>
+        () =>
+          one.createPort({ port: given, ...asked }),
+    ),
+    fc.tuple(port, how, mask).map(
+      ([given, asked, named]) =>
+        () =>
+          one.updatePort({ port: given, update_mask: named, ...asked }),
+    ),
+    fc.tuple(text, text, how).map(
+      ([id, etag, asked]) =>
+        () =>
+          one.deletePort({ id, etag, ...asked }),
+    ),
+    fc.tuple(text, text, how).map(
+      ([id, etag, asked]) =>
+        () =>
+          one.deleteHost({ id, etag, force: true, ...asked }),
+    ),
     word.map((given) => () => one.reportPortUp(given)),
     fc.tuple(word, fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })).map(
-      ([given, generation]) => () => one.reportPortFailed({ ...given, binding_generation: generation.toString() }),
+      ([given, generation]) =>
+        () =>
+          one.reportPortFailed({ ...given, binding_generation: generation.toString() }),
     ),
     page.map((given) => () => one.listNetworks(given)),
     page.map((given) => () => one.listPorts({ ...given, network_id: '', binding_host_id: '' })),
@@ -190,7 +283,7 @@ describe('whatever is sent', () => {
         const outcomes = await Promise.allSettled(some.map((call) => call()));
         for (const outcome of outcomes) {
           if (outcome.status === 'fulfilled') continue;
-          const { reason }: { reason: unknown } = outcome;
+          const reason: unknown = outcome.reason;
           if (!(reason instanceof DomainError)) throw new Error('not a DomainError', { cause: reason });
           expect(['invalid', 'not_found', 'exists', 'conflict', 'precondition', 'out_of_range']).toContain(reason.code);
           if (reason.code === 'invalid' && reason.reason === 'INVALID_FIELD') expect(reason.violations).toHaveLength(1);

@@ -79,7 +79,10 @@ describe('networks', () => {
       reason: 'ETAG_MISMATCH',
     });
     for (const { id } of made) await one.deleteNetwork({ id, etag: '', ...plainly });
-    await expect(two.getNetwork({ id: first.id })).rejects.toMatchObject({ code: 'not_found', reason: 'NETWORK_NOT_FOUND' });
+    await expect(two.getNetwork({ id: first.id })).rejects.toMatchObject({
+      code: 'not_found',
+      reason: 'NETWORK_NOT_FOUND',
+    });
     const events = await eventsOf('network', first.id, 3);
     expect(events.map(({ kind, cause }) => [kind, cause])).toEqual([
       ['CHANGE_KIND_CREATED', 'CreateNetwork'],
@@ -108,7 +111,11 @@ describe('networks', () => {
   });
 
   test('are only checked where that is all that is asked for', async () => {
-    const checked = await one.createNetwork({ network: Network.fromPartial({ name: 'checked' }), request_id: '', validate_only: true });
+    const checked = await one.createNetwork({
+      network: Network.fromPartial({ name: 'checked' }),
+      request_id: '',
+      validate_only: true,
+    });
     await expect(one.getNetwork({ id: checked.id })).rejects.toMatchObject({ code: 'not_found' });
     expect(stage.ipam.held).toEqual([]);
   });
@@ -131,14 +138,33 @@ describe('ports', () => {
     const moved = await two.reportPortUp(tapReport('ports-b', port.id));
     expect(moved).toMatchObject({ rebound: true, port: { binding_host_id: 'ports-b', binding_generation: '2' } });
     const word = { port_id: port.id, device_name: '' };
-    expect(await one.reportPortDown({ ...word, host_id: 'ports-a', binding_generation: '1' })).toEqual({ unbound: false });
-    expect((await one.listPorts({ page_size: 0, page_token: '', network_id: '', binding_host_id: 'ports-b', name: '' })).ports).toHaveLength(1);
-    expect(await two.reportPortDown({ ...word, host_id: 'ports-b', binding_generation: '2' })).toEqual({ unbound: true });
+    expect(await one.reportPortDown({ ...word, host_id: 'ports-a', binding_generation: '1' })).toEqual({
+      unbound: false,
+    });
+    expect(
+      (await one.listPorts({ page_size: 0, page_token: '', network_id: '', binding_host_id: 'ports-b', name: '' }))
+        .ports,
+    ).toHaveLength(1);
+    expect(await two.reportPortDown({ ...word, host_id: 'ports-b', binding_generation: '2' })).toEqual({
+      unbound: true,
+    });
     await one.deletePort({ id: port.id, etag: '', ...plainly });
 
     const events = await eventsOf('port', port.id, 5);
-    expect(events.map(({ cause }) => cause)).toEqual(['CreatePort', 'ReportPortUp', 'ReportPortUp', 'ReportPortDown', 'DeletePort']);
-    expect(events.map(({ vtep }) => vtep?.address)).toEqual([undefined, '10.9.0.1', '2001:db8::2', undefined, undefined]);
+    expect(events.map(({ cause }) => cause)).toEqual([
+      'CreatePort',
+      'ReportPortUp',
+      'ReportPortUp',
+      'ReportPortDown',
+      'DeletePort',
+    ]);
+    expect(events.map(({ vtep }) => vtep?.address)).toEqual([
+      undefined,
+      '10.9.0.1',
+      '2001:db8::2',
+      undefined,
+      undefined,
+    ]);
     const revisions = events.map(({ resource }) => Number(resource?.value.revision_number));
     expect(revisions).toEqual([...revisions].sort((x, y) => x - y));
     expect(stage.ipam.held).toEqual([network.id]);
@@ -153,7 +179,9 @@ describe('ports', () => {
     const ports = await Promise.all(Array.from({ length: 10 }, () => makePort(one, network.id)));
     await Promise.all(
       ports.map(async ({ id }) => {
-        const words = hosts.flatMap((host, at) => [one, two].map((replica) => [at % 2 === 0 ? replica : two, host] as const));
+        const words = hosts.flatMap((host, at) =>
+          [one, two].map((replica) => [at % 2 === 0 ? replica : two, host] as const),
+        );
         const answers = await Promise.all(words.map(([replica, host]) => replica.reportPortUp(tapReport(host, id))));
         const final = await two.getPort({ id });
         expect(answers.filter(({ rebound }) => rebound)).toHaveLength(3);
@@ -192,7 +220,10 @@ describe('watching', () => {
       one.updateNetwork({ network: Network.fromPartial({ id: network.id, name }), update_mask: ['name'], ...plainly });
     await rename('renamed');
     const [change] = await until(stream, () => true);
-    expect(change).toMatchObject({ kind: WatchKind.WATCH_KIND_UPDATED, resource: { value: { id: network.id, name: 'renamed' } } });
+    expect(change).toMatchObject({
+      kind: WatchKind.WATCH_KIND_UPDATED,
+      resource: { value: { id: network.id, name: 'renamed' } },
+    });
     await stream.return?.();
 
     await rename('again');
@@ -212,7 +243,11 @@ describe('watching', () => {
     const manager = await jetstreamManager(bus);
     const [log] = JSON.parse(Buffer.from(token, 'base64url').toString()) as [string, number];
     await manager.streams.purge('WEFT_TOPOLOGY', { keep: 1 });
-    for (const place of [[log, 1], ['another', 1], [log, 1_000_000]]) {
+    for (const place of [
+      [log, 1],
+      ['another', 1],
+      [log, 1_000_000],
+    ]) {
       const old = Buffer.from(JSON.stringify(place)).toString('base64url');
       const watching = until(one.watch({ kinds: [], resume_token: old })[Symbol.asyncIterator](), () => true);
       await expect(watching).rejects.toMatchObject({ code: 'out_of_range', reason: 'WATCH_EXPIRED' });
@@ -223,8 +258,10 @@ describe('watching', () => {
 });
 
 describe('a bad request', () => {
-  const network = (rest: Partial<Network>) => () => one.createNetwork({ network: Network.fromPartial(rest), ...plainly });
-  const port = (rest: Partial<Port>) => () => one.createPort({ port: Port.fromPartial({ network_id: randomUUID(), ...rest }), ...plainly });
+  const network = (rest: Partial<Network>) => () =>
+    one.createNetwork({ network: Network.fromPartial(rest), ...plainly });
+  const port = (rest: Partial<Port>) => () =>
+    one.createPort({ port: Port.fromPartial({ network_id: randomUUID(), ...rest }), ...plainly });
   const host = (rest: object) => () => one.registerHost({ host: { ...hostNamed('bad', '10.9.2.1'), ...rest } });
   const up = (rest: object) => () => one.reportPortUp({ ...tapReport('bad', randomUUID()), ...rest });
   const cases: readonly { readonly field: string; readonly call: () => Promise<unknown> }[] = [
@@ -236,12 +273,30 @@ describe('a bad request', () => {
     { field: 'network.physical_network', call: network({ network_type: NetworkType.NETWORK_TYPE_FLAT }) },
     { field: 'network.physical_network', call: network({ physical_network: 'eth0' }) },
     { field: 'network.labels', call: network({ labels: { 'a b': 'c' } }) },
-    { field: 'request_id', call: () => one.createNetwork({ network: Network.fromPartial({}), request_id: 'x', validate_only: true }) },
-    { field: 'update_mask', call: () => one.updateNetwork({ network: Network.fromPartial({ id: randomUUID() }), update_mask: ['vni'], ...plainly }) },
+    {
+      field: 'request_id',
+      call: () => one.createNetwork({ network: Network.fromPartial({}), request_id: 'x', validate_only: true }),
+    },
+    {
+      field: 'update_mask',
+      call: () =>
+        one.updateNetwork({ network: Network.fromPartial({ id: randomUUID() }), update_mask: ['vni'], ...plainly }),
+    },
     { field: 'port.network_id', call: port({ network_id: '' }) },
     { field: 'port.mac_address', call: port({ mac_address: '01:00:00:00:00:01' }) },
-    { field: 'port.fixed_ips[1].ip_address', call: port({ fixed_ips: [{ subnet_id: '', ip_address: '' }, { subnet_id: '', ip_address: '::1%lo' }] }) },
-    { field: 'port.allowed_address_pairs[0].ip_address', call: port({ allowed_address_pairs: [{ mac_address: '', ip_address: '10.0.0.1/24' }] }) },
+    {
+      field: 'port.fixed_ips[1].ip_address',
+      call: port({
+        fixed_ips: [
+          { subnet_id: '', ip_address: '' },
+          { subnet_id: '', ip_address: '::1%lo' },
+        ],
+      }),
+    },
+    {
+      field: 'port.allowed_address_pairs[0].ip_address',
+      call: port({ allowed_address_pairs: [{ mac_address: '', ip_address: '10.0.0.1/24' }] }),
+    },
     { field: 'port.binding_host_id', call: port({ binding_host_id: '$(reboot)' }) },
     { field: 'host.id', call: host({ id: '../x' }) },
     { field: 'host.vtep_address', call: host({ vtep_address: '224.0.0.1' }) },
@@ -252,11 +307,26 @@ describe('a bad request', () => {
     { field: 'device_name', call: up({ device_name: '' }) },
     { field: 'host_id', call: up({ host_id: '' }) },
     { field: 'mac_address', call: up({ mac_address: 'ff:ff:ff:ff:ff:ff' }) },
-    { field: 'message', call: () => one.reportPortFailed({ host_id: 'bad', port_id: randomUUID(), binding_generation: '1', message: '\n' }) },
+    {
+      field: 'message',
+      call: () =>
+        one.reportPortFailed({ host_id: 'bad', port_id: randomUUID(), binding_generation: '1', message: '\n' }),
+    },
     { field: 'page_size', call: () => one.listHosts({ page_size: -1, page_token: '' }) },
     { field: 'page_token', call: () => one.listHosts({ page_size: 1, page_token: 'x' }) },
-    { field: 'name', call: () => one.listPorts({ page_size: 0, page_token: '', network_id: randomUUID(), binding_host_id: '', name: 'x' }) },
-    { field: 'kinds[0]', call: () => one.watch({ kinds: [ResourceKind.RESOURCE_KIND_UNSPECIFIED], resume_token: '' })[Symbol.asyncIterator]().next() },
+    {
+      field: 'name',
+      call: () =>
+        one.listPorts({ page_size: 0, page_token: '', network_id: randomUUID(), binding_host_id: '', name: 'x' }),
+    },
+    {
+      field: 'kinds[0]',
+      call: () =>
+        one
+          .watch({ kinds: [ResourceKind.RESOURCE_KIND_UNSPECIFIED], resume_token: '' })
+          [Symbol.asyncIterator]()
+          .next(),
+    },
   ];
 
   test.each(cases)('names $field, and changes nothing', async ({ field, call }) => {

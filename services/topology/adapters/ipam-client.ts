@@ -25,7 +25,12 @@ export class IpamClient implements Ipam {
     this.#client = client;
   }
 
-  async allocateMac(port: PortOwner, wish: MacAddress | undefined, how: Earnest, signal: AbortSignal): Promise<MacAddress> {
+  async allocateMac(
+    port: PortOwner,
+    wish: MacAddress | undefined,
+    how: Earnest,
+    signal: AbortSignal,
+  ): Promise<MacAddress> {
     const answer = await under('port', () =>
       this.#client.allocateMacAddress(
         { network_id: port.networkId, owner_id: port.id, mac_address: wish ?? '', ...earnest(how) },
@@ -41,7 +46,10 @@ export class IpamClient implements Ipam {
     how: Earnest,
     signal: AbortSignal,
   ): Promise<readonly FixedIp[]> {
-    const fixedIps = wishes.map(({ subnetId, ipAddress }) => ({ subnet_id: subnetId ?? '', ip_address: ipAddress ?? '' }));
+    const fixedIps = wishes.map(({ subnetId, ipAddress }) => ({
+      subnet_id: subnetId ?? '',
+      ip_address: ipAddress ?? '',
+    }));
     const { leases } = await under('port', () =>
       this.#client.allocateAddresses(
         { network_id: port.networkId, owner_id: port.id, fixed_ips: fixedIps, ...earnest(how) },
@@ -104,7 +112,10 @@ const under = async <T>(resource: string, call: () => Promise<T>): Promise<T> =>
   } catch (thrown) {
     if (!(thrown instanceof DomainError) || thrown.violations.length === 0) throw thrown;
     const { code, reason, message, details } = thrown;
-    const violations = thrown.violations.map(({ field, description }) => ({ field: `${resource}.${field}`, description }));
+    const violations = thrown.violations.map(({ field, description }) => ({
+      field: `${resource}.${field}`,
+      description,
+    }));
     throw new DomainError(code, reason, message, { details, violations, cause: thrown });
   }
 };

@@ -80,7 +80,10 @@ export class JetStreamFeed implements Feed {
       return await work();
     } catch (thrown) {
       const missing = isApiError(thrown, JetStreamApiCodes.StreamNotFound);
-      throw busUnavailable(missing ? `stream ${this.#stream} is not there yet` : 'jetstream does not answer', toError(thrown));
+      throw busUnavailable(
+        missing ? `stream ${this.#stream} is not there yet` : 'jetstream does not answer',
+        toError(thrown),
+      );
     }
   }
 }
@@ -91,4 +94,8 @@ const kindOf = (subject: string): ResourceKind => {
 };
 
 const expired = (): DomainError =>
-  new DomainError('out_of_range', 'WATCH_EXPIRED', 'changes after this resume_token are no longer kept: watch without it');
+  new DomainError(
+    'out_of_range',
+    'WATCH_EXPIRED',
+    'changes after this resume_token are no longer kept: watch without it',
+  );

@@ -15,8 +15,11 @@ export const required = <T>(field: string, message: T | undefined): T => {
 };
 
 /** A value that may be missing. */
-export const optional = <Wire, T>(parse: (field: string, value: Wire) => T, field: string, value: Wire): T | undefined =>
-  value === '' || value === 0 ? undefined : parse(field, value);
+export const optional = <Wire, T>(
+  parse: (field: string, value: Wire) => T,
+  field: string,
+  value: Wire,
+): T | undefined => (value === '' || value === 0 ? undefined : parse(field, value));
 
 const LEASE = { default: 15_000, min: 1_000, max: 3_600_000 } as const;
 
@@ -24,7 +27,8 @@ const LEASE = { default: 15_000, min: 1_000, max: 3_600_000 } as const;
 export const readLease = (field: string, duration: Duration | undefined): number => {
   if (duration === undefined) return LEASE.default;
   const ms = Number(duration.seconds) * 1_000 + duration.nanos / 1_000_000;
-  if (!(ms >= LEASE.min && ms <= LEASE.max)) throw invalidField(field, `${(ms / 1_000).toString()}s`, 'is not from 1 s to 1 h');
+  if (!(ms >= LEASE.min && ms <= LEASE.max))
+    throw invalidField(field, `${(ms / 1_000).toString()}s`, 'is not from 1 s to 1 h');
   return Math.round(ms);
 };
 
@@ -35,8 +39,12 @@ const MAX_SENTENCE = 1_024;
 
 /** A sentence for people, from a program: what moves a cursor becomes a space. Throws `invalid` when empty or too long. */
 export const readSentence = (field: string, text: string): string => {
-  if (text.length > MAX_SENTENCE) throw invalidField(field, text, `is longer than ${MAX_SENTENCE.toString()} characters`);
-  const sentence = text.toWellFormed().replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
+  if (text.length > MAX_SENTENCE)
+    throw invalidField(field, text, `is longer than ${MAX_SENTENCE.toString()} characters`);
+  const sentence = text
+    .toWellFormed()
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim();
   if (sentence === '') throw invalidField(field, text, 'is required');
   return sentence;
 };

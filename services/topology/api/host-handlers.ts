@@ -1,7 +1,12 @@
 import { parseHostId, parseLabels } from '#platform/net/names.ts';
 import { type Handlers, unary } from '#platform/rpc/handlers.ts';
 import { checkMask } from '#platform/store/request-mask.ts';
-import { CreateHostRequest, DeleteHostRequest, type TopologyServiceService, UpdateHostRequest } from '#proto/weft/topology/v1/topology.ts';
+import {
+  CreateHostRequest,
+  DeleteHostRequest,
+  type TopologyServiceService,
+  UpdateHostRequest,
+} from '#proto/weft/topology/v1/topology.ts';
 import { createHost } from '../app/create-host.ts';
 import { deleteHost } from '../app/delete-host.ts';
 import type { Environment } from '../app/environment.ts';
@@ -14,13 +19,7 @@ import { hostMessage, readHostSpec } from './host-message.ts';
 import { nextPage, readPage } from './paging.ts';
 
 type HostMethods =
-  | 'registerHost'
-  | 'renewHostLease'
-  | 'createHost'
-  | 'getHost'
-  | 'listHosts'
-  | 'updateHost'
-  | 'deleteHost';
+  'registerHost' | 'renewHostLease' | 'createHost' | 'getHost' | 'listHosts' | 'updateHost' | 'deleteHost';
 
 export const hostHandlers = (environment: Environment): Pick<Handlers<TopologyServiceService>, HostMethods> => ({
   registerHost: unary(async (request, { signal }) => {

@@ -62,6 +62,8 @@ const FIELDS = Object.keys(SETTERS) as readonly (keyof typeof SETTERS)[];
 
 /** The settings that an update names. Throws `invalid`. */
 export const readNetworkSettings = (message: NetworkMessage, mask: readonly string[]): Partial<NetworkSettings> => {
-  const settings: Partial<NetworkSettings>[] = checkMask(mask, FIELDS, 'network').map((field) => SETTERS[field](message));
+  const settings: Partial<NetworkSettings>[] = checkMask(mask, FIELDS, 'network').map((field) =>
+    SETTERS[field](message),
+  );
   return Object.assign({}, ...settings) as Partial<NetworkSettings>;
 };

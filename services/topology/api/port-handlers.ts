@@ -55,7 +55,9 @@ export const portHandlers = (
 });
 
 const readFilter = ({ network_id: network, binding_host_id: host, name }: ListPortsRequest): PortFilter => {
-  const given = Object.entries({ network_id: network, binding_host_id: host, name }).filter(([, value]) => value !== '');
+  const given = Object.entries({ network_id: network, binding_host_id: host, name }).filter(
+    ([, value]) => value !== '',
+  );
   const [, second] = given;
   if (second !== undefined) throw invalidField(second[0], second[1], 'cannot go with another filter');
   if (network !== '') return { by: 'network', id: parseUuid('network_id', network) };

@@ -67,7 +67,9 @@ const SETTERS = {
   device_id: ({ device_id: id }) => ({ settings: { deviceId: parseName('port.device_id', id) } }),
   device_owner: ({ device_owner: owner }) => ({ settings: { deviceOwner: parseName('port.device_owner', owner) } }),
   admin_state_up: ({ admin_state_up: up }) => (up === undefined ? {} : { settings: { adminStateUp: up } }),
-  allowed_address_pairs: ({ allowed_address_pairs: pairs }) => ({ settings: { allowedAddressPairs: readPairs(pairs) } }),
+  allowed_address_pairs: ({ allowed_address_pairs: pairs }) => ({
+    settings: { allowedAddressPairs: readPairs(pairs) },
+  }),
   port_security_enabled: ({ port_security_enabled: on }) =>
     on === undefined ? {} : { settings: { portSecurityEnabled: on } },
   binding_host_id: ({ binding_host_id: id }) => ({ place: optional(parseHostId, 'port.binding_host_id', id) ?? null }),

@@ -13,7 +13,10 @@ import { watch, type WatchItem } from '../app/watch.ts';
 import { resourceMessage } from './event-message.ts';
 import { readResumeToken, resumeToken } from './resume-token.ts';
 
-export const watchHandlers = (environment: Environment, feed: Feed): Pick<Handlers<TopologyServiceService>, 'watch'> => ({
+export const watchHandlers = (
+  environment: Environment,
+  feed: Feed,
+): Pick<Handlers<TopologyServiceService>, 'watch'> => ({
   watch: serverStream(async function* (request, { signal }) {
     const wanted = { kinds: readKinds(request.kinds), since: readResumeToken(request.resume_token) };
     for await (const item of watch(environment, feed, wanted, signal)) yield watchMessage(item);

@@ -3,7 +3,15 @@ import { DomainError } from '#platform/errors/domain-error.ts';
 import type { Collection, Transaction } from '#platform/store/store.ts';
 import { type Holder, holderKey, TURN_MS } from '../domain/errand.ts';
 import type { Environment, Mutation } from './environment.ts';
-import { beginCreation, CREATION_UNDONE, endCreation, finishRelease, giveUp, takeOver, tryFinishRelease } from './errands.ts';
+import {
+  beginCreation,
+  CREATION_UNDONE,
+  endCreation,
+  finishRelease,
+  giveUp,
+  takeOver,
+  tryFinishRelease,
+} from './errands.ts';
 import type { Earnest } from './ipam.ts';
 import { answeredBefore, mutate, unlessAnswered, withoutWrites } from './mutate.ts';
 

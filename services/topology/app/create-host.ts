@@ -19,7 +19,9 @@ export const createHost = async (
     records.hosts,
     async (tx) => {
       if ((await tx.get(records.hosts, spec.id)) !== undefined) {
-        throw new DomainError('exists', 'HOST_EXISTS', `host ${spec.id} exists already`, { details: { host: spec.id } });
+        throw new DomainError('exists', 'HOST_EXISTS', `host ${spec.id} exists already`, {
+          details: { host: spec.id },
+        });
       }
       await reserveVtep(environment, tx, spec);
       return new Writer(environment, tx, mutation.cause).createHost({ ...spec, alive: false }, undefined);

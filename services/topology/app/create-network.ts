@@ -33,8 +33,7 @@ export const createNetwork = async (
       check: async (tx) => {
         if ((await tx.get(records.networks, draft.id)) !== undefined) throw exists(draft.id);
       },
-      take: async (how, turn) =>
-        draft.type === 'flat' ? 0 : await ipam.allocateSegment(draft.id, draft, how, turn),
+      take: async (how, turn) => (draft.type === 'flat' ? 0 : await ipam.allocateSegment(draft.id, draft, how, turn)),
       make: async (tx, segmentationId) => {
         if ((await tx.get(records.networks, draft.id)) !== undefined) throw exists(draft.id);
         if (draft.type === 'flat') {

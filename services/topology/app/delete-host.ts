@@ -35,7 +35,9 @@ export const deleteHost = async (
     for (const index of [portIndex.boundTo(wanted.id), portIndex.claimedBy(wanted.id)]) {
       for (let ids = await portsBy(index, BATCH); ids.length > 0; ids = await portsBy(index, BATCH)) {
         await Promise.all(
-          ids.map((id) => rebind(environment, id, (binding) => withoutHost(binding, wanted.id), mutation.cause, signal)),
+          ids.map((id) =>
+            rebind(environment, id, (binding) => withoutHost(binding, wanted.id), mutation.cause, signal),
+          ),
         );
       }
     }

@@ -74,7 +74,13 @@ const attempt = async <T extends Deletable, Rest>(
   try {
     await plan.refuseIfUsed(signal);
     await plan.clear?.(signal);
-    return await mutate<Rest | undefined>(store, mutation, nothing, (tx) => removeMarked(tx, plan, wanted.id, token), signal);
+    return await mutate<Rest | undefined>(
+      store,
+      mutation,
+      nothing,
+      (tx) => removeMarked(tx, plan, wanted.id, token),
+      signal,
+    );
   } catch (error) {
     await lift(environment, plan.from, wanted.id, token);
     throw error;

@@ -152,11 +152,16 @@ const only = async (
 };
 
 const unknown = ({ hostId, device, mac, networkId }: DeviceReport, why: string): DomainError =>
-  new DomainError('not_found', 'PORT_UNKNOWN', `no port for device ${JSON.stringify(device)} of host ${hostId}: ${why}`, {
-    details: {
-      host: hostId,
-      device,
-      ...(mac === undefined ? {} : { mac_address: mac }),
-      ...(networkId === undefined ? {} : { network: networkId }),
+  new DomainError(
+    'not_found',
+    'PORT_UNKNOWN',
+    `no port for device ${JSON.stringify(device)} of host ${hostId}: ${why}`,
+    {
+      details: {
+        host: hostId,
+        device,
+        ...(mac === undefined ? {} : { mac_address: mac }),
+        ...(networkId === undefined ? {} : { network: networkId }),
+      },
     },
-  });
+  );

@@ -96,7 +96,12 @@ describe('a host', () => {
     const labels = parseLabels('l', { rack: '1' });
     const changed = await updateHost(environment, { id: a, etag: '', labels }, unasked('UpdateHost'), never);
     expect(changed.host.revision).toBe(2);
-    const stale = updateHost(environment, { id: a, etag: '"1"', labels: parseLabels('l', {}) }, unasked('UpdateHost'), never);
+    const stale = updateHost(
+      environment,
+      { id: a, etag: '"1"', labels: parseLabels('l', {}) },
+      unasked('UpdateHost'),
+      never,
+    );
     await expect(stale).rejects.toMatchObject({ code: 'conflict', reason: 'ETAG_MISMATCH' });
     const same = await updateHost(environment, { id: a, etag: '"2"', labels }, unasked('UpdateHost'), never);
     expect(same.host.revision).toBe(2);
@@ -120,7 +125,10 @@ describe('deleting a host', () => {
     expect((await getHost(environment, b, never)).host).not.toHaveProperty('deletion');
     await deleteHost(environment, { id: b, etag: '', force: true }, unasked('DeleteHost'), never);
     await expect(getHost(environment, b, never)).rejects.toMatchObject({ reason: 'HOST_NOT_FOUND' });
-    expect(await getPort(environment, alone.id, never)).toMatchObject({ status: 'down', binding: { claims: {}, generation: 2 } });
+    expect(await getPort(environment, alone.id, never)).toMatchObject({
+      status: 'down',
+      binding: { claims: {}, generation: 2 },
+    });
     expect(await getPort(environment, migrating.id, never)).toMatchObject({
       status: 'active',
       binding: { hostId: 'a', generation: 3, claims: { a: 1 } },
@@ -167,10 +175,17 @@ describe('deleting a host', () => {
     await store.transact(async (tx) => {
       const host = await tx.get(environment.records.hosts, a);
       if (host === undefined) return;
-      tx.put(environment.records.hosts, a, { ...host.value, deletion: { token: 'x', until: clock.now() + 10_000 } }, host.version);
+      tx.put(
+        environment.records.hosts,
+        a,
+        { ...host.value, deletion: { token: 'x', until: clock.now() + 10_000 } },
+        host.version,
+      );
     }, never);
     const report = { hostId: a, device: '', portId: id };
-    await expect(reportPortUp(environment, hints, report, never)).rejects.toMatchObject({ reason: 'HOST_BEING_DELETED' });
+    await expect(reportPortUp(environment, hints, report, never)).rejects.toMatchObject({
+      reason: 'HOST_BEING_DELETED',
+    });
     await clock.advance(10_000);
     expect(await reportPortUp(environment, hints, report, never)).toMatchObject({ rebound: true });
     expect((await getHost(environment, a, never)).host).not.toHaveProperty('deletion');

@@ -61,7 +61,8 @@ export const unlessAnswered = async <T>(
   try {
     return await attempt();
   } catch (error) {
-    if (validateOnly || request.requestId === '' || !(error instanceof DomainError) || error.code === 'unavailable') throw error;
+    if (validateOnly || request.requestId === '' || !(error instanceof DomainError) || error.code === 'unavailable')
+      throw error;
     const before = await store.transact((tx) => answeredBefore(tx, request, answer), signal);
     if (before === undefined) throw error;
     return before.result;

@@ -56,7 +56,11 @@ describe('a network', () => {
     const set = (adminStateUp: boolean) =>
       updateNetwork(environment, { id, etag: '', settings: { adminStateUp } }, unasked('UpdateNetwork'), never);
     const statuses = async () =>
-      new Set((await listPorts(environment, { by: 'host', id: hostId }, { limit: 100 }, never)).items.map(({ status }) => status));
+      new Set(
+        (await listPorts(environment, { by: 'host', id: hostId }, { limit: 100 }, never)).items.map(
+          ({ status }) => status,
+        ),
+      );
     await set(false);
     const late = await world.port(id, { hostId });
     expect(late.status).toBe('down');
@@ -81,7 +85,12 @@ describe('a network', () => {
     await updateNetwork(environment, { id, etag: '"1"', settings: { name: db } }, unasked('UpdateNetwork'), never);
     expect((await listNetworks(environment, 'web', { limit: 10 }, never)).items).toEqual([]);
     expect((await listNetworks(environment, 'db', { limit: 10 }, never)).items).toMatchObject([{ id, revision: 2 }]);
-    const stale = updateNetwork(environment, { id, etag: '"1"', settings: { name: web } }, unasked('UpdateNetwork'), never);
+    const stale = updateNetwork(
+      environment,
+      { id, etag: '"1"', settings: { name: web } },
+      unasked('UpdateNetwork'),
+      never,
+    );
     await expect(stale).rejects.toMatchObject({ reason: 'ETAG_MISMATCH' });
   });
 });
@@ -96,7 +105,12 @@ describe('deleting a network', () => {
     ipam.addSubnet(subnetted.id, uuid(), '10.1.0');
     for (const { id } of [used, subnetted]) {
       for (const validateOnly of [true, false]) {
-        const refusal = deleteNetwork(environment, { id, etag: '' }, asked('DeleteNetwork', '', '', validateOnly), never);
+        const refusal = deleteNetwork(
+          environment,
+          { id, etag: '' },
+          asked('DeleteNetwork', '', '', validateOnly),
+          never,
+        );
         await expect(refusal).rejects.toMatchObject({ code: 'precondition', reason: 'NETWORK_IN_USE' });
       }
     }

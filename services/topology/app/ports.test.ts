@@ -34,7 +34,12 @@ describe('creating a port', () => {
     const network = await world.network({ portSecurityEnabled: false });
     world.ipam.addSubnet(network.id, uuid(), '10.1.0');
     const port = await world.port(network.id);
-    expect(port).toMatchObject({ status: 'build', portSecurityEnabled: false, revision: 1, binding: { generation: 0 } });
+    expect(port).toMatchObject({
+      status: 'build',
+      portSecurityEnabled: false,
+      revision: 1,
+      binding: { generation: 0 },
+    });
     expect(port.fixedIps.map(({ ipAddress }) => ipAddress)).toEqual(['10.1.0.2']);
     expect(await getPort(world.environment, port.id, never)).toEqual(port);
     expect(await errands(world)).toBe(0);
@@ -165,7 +170,9 @@ describe('creating a port', () => {
             await createPort(environment, draft, mutation, never).catch(() => undefined);
           }
           if (one === 'delete') {
-            await deletePort(environment, { id: draft.id, etag: '' }, unasked('DeletePort'), never).catch(() => undefined);
+            await deletePort(environment, { id: draft.id, etag: '' }, unasked('DeletePort'), never).catch(
+              () => undefined,
+            );
           }
           if (one === 'wait') {
             await clock.advance(10_000);
@@ -232,7 +239,10 @@ describe('deleting a port', () => {
 
 describe('a device', () => {
   const other = parseMac('mac', '52:54:00:aa:00:03');
-  type Made = { readonly world: World; readonly networkId: Uuid; readonly portId: Uuid };
+  interface Made {
+    readonly networkId: Uuid;
+    readonly portId: Uuid;
+  }
   const cases: readonly (readonly [string, (made: Made) => object, string])[] = [
     ['a port id', ({ portId }) => ({ portId }), 'found'],
     ['a tap of the port’s id', ({ portId }) => ({ device: tapName(portId) }), 'found'],
@@ -245,15 +255,19 @@ describe('a device', () => {
     ['nothing known', () => ({ device: 'tap00000000-00' }), 'unknown'],
   ];
 
-  test.each(cases.map(([name, report, outcome]) => ({ name, report, outcome })))('with $name is $outcome', async ({ report, outcome }) => {
-    const world = await worldWithHosts();
-    const network = await world.network();
-    const { id } = await world.port(network.id, { mac });
-    const full = { hostId: a, device: '', ...report({ world, networkId: network.id, portId: id }) };
-    const reporting = reportPortUp(world.environment, world.hints, full, never);
-    if (outcome === 'found') expect(await reporting).toMatchObject({ port: { id }, network: { id: network.id }, rebound: true });
-    else await expect(reporting).rejects.toMatchObject({ code: 'not_found', reason: 'PORT_UNKNOWN' });
-  });
+  test.each(cases.map(([name, report, outcome]) => ({ name, report, outcome })))(
+    'with $name is $outcome',
+    async ({ report, outcome }) => {
+      const world = await worldWithHosts();
+      const network = await world.network();
+      const { id } = await world.port(network.id, { mac });
+      const full = { hostId: a, device: '', ...report({ networkId: network.id, portId: id }) };
+      const reporting = reportPortUp(world.environment, world.hints, full, never);
+      if (outcome === 'found')
+        expect(await reporting).toMatchObject({ port: { id }, network: { id: network.id }, rebound: true });
+      else await expect(reporting).rejects.toMatchObject({ code: 'not_found', reason: 'PORT_UNKNOWN' });
+    },
+  );
 
   test('that fits two ports is none of them', async () => {
     const world = await worldWithHosts();
@@ -280,19 +294,26 @@ describe('a device', () => {
     const report = { hostId: a, device: 'vnet0', mac, networkId: network.id };
     const answers = await Promise.all([1, 2, 3].map(() => reportPortUp(environment, hints, report, never)));
     expect(new Set(answers.map(({ port }) => port.id)).size).toBe(1);
-    expect(answers[0]?.port).toMatchObject({ mac, name: 'vnet0', status: 'active', binding: { hostId: 'a', generation: 1 } });
+    expect(answers[0]?.port).toMatchObject({
+      mac,
+      name: 'vnet0',
+      status: 'active',
+      binding: { hostId: 'a', generation: 1 },
+    });
     expect(answers[0]?.port.fixedIps).toHaveLength(1);
     const moved = await reportPortUp(environment, hints, { ...report, hostId: b, device: 'vnet7' }, never);
     expect(moved).toMatchObject({ rebound: true, port: { id: answers[0]?.port.id, binding: { hostId: 'b' } } });
-    await expect(reportPortUp(environment, hints, { ...report, mac: parseMac('m', 'fe:54:00:00:00:09') }, never)).rejects.toMatchObject(
-      { reason: 'PORT_UNKNOWN' },
-    );
+    await expect(
+      reportPortUp(environment, hints, { ...report, mac: parseMac('m', 'fe:54:00:00:00:09') }, never),
+    ).rejects.toMatchObject({ reason: 'PORT_UNKNOWN' });
   });
 
   test('of a host nobody knows is refused, so that its agent registers', async () => {
     const world = new World();
     const { id } = await world.port((await world.network()).id);
-    await expect(reportPortUp(world.environment, world.hints, { hostId: a, device: tapName(id) }, never)).rejects.toMatchObject({
+    await expect(
+      reportPortUp(world.environment, world.hints, { hostId: a, device: tapName(id) }, never),
+    ).rejects.toMatchObject({
       reason: 'HOST_NOT_FOUND',
     });
   });
@@ -345,7 +366,10 @@ describe('a port', () => {
       status: 'STATUS_ERROR',
       status_message: 'flat networks are not served',
     });
-    expect(await reportPortUp(environment, hints, report, never)).toMatchObject({ rebound: false, port: { status: 'active' } });
+    expect(await reportPortUp(environment, hints, report, never)).toMatchObject({
+      rebound: false,
+      port: { status: 'active' },
+    });
   });
 
   test('is changed, bound and unbound by an operator who knows it as it is', async () => {
@@ -355,10 +379,18 @@ describe('a port', () => {
     const update = (etag: string, rest: object) =>
       updatePort(environment, { id, etag, settings: {}, ...rest }, unasked('UpdatePort'), never);
     const bound = await update('"1"', { place: a, settings: { name: parseName('name', 'web') } });
-    expect(bound).toMatchObject({ name: 'web', status: 'active', revision: 2, binding: { hostId: 'a', generation: 1 } });
+    expect(bound).toMatchObject({
+      name: 'web',
+      status: 'active',
+      revision: 2,
+      binding: { hostId: 'a', generation: 1 },
+    });
     await expect(update('"1"', { place: b })).rejects.toMatchObject({ reason: 'ETAG_MISMATCH' });
     await expect(update('', { place: parseHostId('id', 'c') })).rejects.toMatchObject({ reason: 'HOST_NOT_FOUND' });
-    expect(await update('', { settings: { adminStateUp: false } })).toMatchObject({ status: 'down', binding: { hostId: 'a' } });
+    expect(await update('', { settings: { adminStateUp: false } })).toMatchObject({
+      status: 'down',
+      binding: { hostId: 'a' },
+    });
     expect(await update('', { settings: { adminStateUp: true } })).toMatchObject({ status: 'active' });
     const unbound = await update('', { place: null });
     expect(unbound).toMatchObject({ status: 'down', binding: { generation: 2 } });

@@ -30,7 +30,10 @@ type Reading = Pick<Environment, 'store' | 'records'>;
 
 /** Throws `not_found`. */
 export const getHost = async ({ store, records }: Reading, id: HostId, signal: AbortSignal): Promise<HostView> => {
-  const [host, lease] = await Promise.all([store.get(records.hosts, id, signal), store.get(records.leases, id, signal)]);
+  const [host, lease] = await Promise.all([
+    store.get(records.hosts, id, signal),
+    store.get(records.leases, id, signal),
+  ]);
   if (host === undefined) throw notFound('host', id);
   return { host: host.value, lease: lease?.value.expiresAt };
 };

@@ -33,7 +33,7 @@ export const updateHost = async (
 };
 
 /** A lease of then means nothing when the answer is given again. */
-const viewed = ({ encode, decode }: Environment['records']['hosts']) => ({
-  encode: ({ host }: HostView) => encode(host),
-  decode: (text: string): HostView => ({ host: decode(text), lease: undefined }),
+const viewed = (hosts: Environment['records']['hosts']) => ({
+  encode: ({ host }: HostView) => hosts.encode(host),
+  decode: (text: string): HostView => ({ host: hosts.decode(text), lease: undefined }),
 });

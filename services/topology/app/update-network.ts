@@ -36,7 +36,13 @@ export const updateNetwork = async (
       const after = { ...before, ...settings };
       if (isDeepStrictEqual(after, before)) return before;
       if (after.adminStateUp !== before.adminStateUp) {
-        const restatement = { kind: 'restate', networkId: id, token: randomUUID(), at: clock.now(), trace: carrier() } as const;
+        const restatement = {
+          kind: 'restate',
+          networkId: id,
+          token: randomUUID(),
+          at: clock.now(),
+          trace: carrier(),
+        } as const;
         tx.put(records.errands, key, restatement, errand?.version ?? 'absent');
       }
       return new Writer(environment, tx, mutation.cause).updateNetwork(found, after);

@@ -62,7 +62,8 @@ async function* snapshot(
     }
   }
   if (kinds.has('network')) {
-    for await (const network of all((page) => listNetworks(environment, '', page, signal))) yield { kind: 'network', network };
+    for await (const network of all((page) => listNetworks(environment, '', page, signal)))
+      yield { kind: 'network', network };
   }
   if (kinds.has('port')) yield* portSnapshot(environment, signal);
 }
@@ -72,7 +73,9 @@ async function* portSnapshot(environment: Environment, signal: AbortSignal): Asy
   let after: string | undefined;
   do {
     const { items, next } = await listPorts(environment, { by: 'all' }, { after, limit: PAGE }, signal);
-    const hostIds = [...new Set(items.flatMap(({ binding }) => (binding.hostId === undefined ? [] : [binding.hostId])))];
+    const hostIds = [
+      ...new Set(items.flatMap(({ binding }) => (binding.hostId === undefined ? [] : [binding.hostId]))),
+    ];
     const hosts = await store.transact((tx) => tx.getMany(records.hosts, hostIds), signal);
     const vteps = new Map(hosts.flatMap((host) => (host === undefined ? [] : [[host.value.id, vtepOf(host.value)]])));
     for (const port of items) {

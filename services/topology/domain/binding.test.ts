@@ -105,7 +105,10 @@ const run = (world: World, step: Step, at: number): World => {
 
 const steps = fc.array(
   fc.oneof(
-    fc.record({ kind: fc.constantFrom('plug' as const, 'unplug' as const, 'repeat' as const), host: fc.constantFrom(a, b, c) }),
+    fc.record({
+      kind: fc.constantFrom('plug' as const, 'unplug' as const, 'repeat' as const),
+      host: fc.constantFrom(a, b, c),
+    }),
     fc.record({ kind: fc.constant('late' as const), pick: fc.nat(50) }),
   ),
   { maxLength: 60 },

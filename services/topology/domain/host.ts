@@ -60,6 +60,6 @@ export const registered = (kept: Host, spec: HostSpec): Host => {
 
 /** In key order, as `parseLabels` leaves them. */
 const mergedLabels = (kept: Labels, given: Labels): Labels =>
-  Object.fromEntries(
-    Object.entries({ ...kept, ...given }).sort(([a], [b]) => (a < b ? -1 : 1)),
-  ) as Readonly<Record<string, string>> as Labels;
+  Object.fromEntries(Object.entries({ ...kept, ...given }).sort(([a], [b]) => (a < b ? -1 : 1))) as Readonly<
+    Record<string, string>
+  > as Labels;

@@ -55,5 +55,7 @@ const tooHigh = (type: NetworkType, id: number): DomainError =>
   invalidField(
     'network.segmentation_id',
     id,
-    type === 'flat' ? 'does not go with a flat network, which has no segmentation id' : `is more than ${MAX_ID[type].toString()}`,
+    type === 'flat'
+      ? 'does not go with a flat network, which has no segmentation id'
+      : `is more than ${MAX_ID[type].toString()}`,
   );

@@ -32,11 +32,20 @@ export class FakeIpam implements Ipam {
 
   /** Everything somebody holds, by owner. */
   get held(): readonly Uuid[] {
-    const owners = [...this.macs.values(), ...[...this.addresses.values()].map(({ owner }) => owner), ...this.segments.values()];
+    const owners = [
+      ...this.macs.values(),
+      ...[...this.addresses.values()].map(({ owner }) => owner),
+      ...this.segments.values(),
+    ];
     return [...new Set(owners)].sort();
   }
 
-  async allocateMac(port: PortOwner, wish: MacAddress | undefined, how: Earnest, signal: AbortSignal): Promise<MacAddress> {
+  async allocateMac(
+    port: PortOwner,
+    wish: MacAddress | undefined,
+    how: Earnest,
+    signal: AbortSignal,
+  ): Promise<MacAddress> {
     await this.#ready(signal);
     const mine = [...this.macs].find(([key, owner]) => owner === port.id && key.startsWith(port.networkId));
     const known = mine?.[0].slice(37);
@@ -91,7 +100,8 @@ export class FakeIpam implements Ipam {
     const known = [...this.segments].find(([, owner]) => owner === networkId)?.[0];
     if (known !== undefined) return known;
     let id = wish.segmentationId;
-    if (id !== 0 && this.segments.has(id)) throw new DomainError('exists', 'SEGMENT_IN_USE', `${id.toString()} is in use`);
+    if (id !== 0 && this.segments.has(id))
+      throw new DomainError('exists', 'SEGMENT_IN_USE', `${id.toString()} is in use`);
     while (id === 0 || this.segments.has(id)) id += 1;
     if (!how.validateOnly) this.segments.set(id, networkId);
     this.#answer();

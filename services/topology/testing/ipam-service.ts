@@ -15,7 +15,9 @@ export const fakeIpamService = (ipam: FakeIpam): RpcService =>
       return { mac_address: await ipam.allocateMac(ownerOf(request), wish, howOf(request), signal) };
     }),
     allocateAddresses: unary(async (request, { signal }) => {
-      const wishes = request.fixed_ips.map(({ ip_address: ip }) => (ip === '' ? {} : { ipAddress: parseIp('ip_address', ip) }));
+      const wishes = request.fixed_ips.map(({ ip_address: ip }) =>
+        ip === '' ? {} : { ipAddress: parseIp('ip_address', ip) },
+      );
       const held = await ipam.allocateAddresses(ownerOf(request), wishes, howOf(request), signal);
       return {
         leases: held.map(({ subnetId, ipAddress }) => ({
@@ -35,7 +37,11 @@ export const fakeIpamService = (ipam: FakeIpam): RpcService =>
     releaseMacAddress: unary(() => Promise.resolve({})),
     allocateSegment: unary(async (request, { signal }) => {
       const type = request.network_type === NetworkType.NETWORK_TYPE_VLAN ? 'vlan' : 'vxlan';
-      const wish = { type, segmentationId: request.segmentation_id, physicalNetwork: request.physical_network } as const;
+      const wish = {
+        type,
+        segmentationId: request.segmentation_id,
+        physicalNetwork: request.physical_network,
+      } as const;
       const id = await ipam.allocateSegment(parseUuid('owner_id', request.owner_id), wish, howOf(request), signal);
       return { segmentation_id: id };
     }),

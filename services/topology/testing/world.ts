@@ -103,7 +103,8 @@ export class World {
   /** `UPDATED host a`, one per event. */
   async told(): Promise<readonly string[]> {
     return (await this.events()).map(
-      ({ kind, resource }) => `${kind.replace('CHANGE_KIND_', '')} ${resource?.$case ?? ''} ${resource?.value.id ?? ''}`,
+      ({ kind, resource }) =>
+        `${kind.replace('CHANGE_KIND_', '')} ${resource?.$case ?? ''} ${resource?.value.id ?? ''}`,
     );
   }
 
