@@ -8,11 +8,14 @@ import type { IpamClient, RunningIpam } from './testing/running-ipam.ts';
 let running: RunningIpam;
 let ipam: IpamClient;
 let other: IpamClient;
+/** One that has seen nothing of what happened before. */
+let newcomer: IpamClient;
 
 beforeAll(async () => {
-  running = await runIpam(2);
+  running = await runIpam(3);
   ipam = running.replicas[0].ipam;
   other = running.replicas[1]?.ipam ?? ipam;
+  newcomer = running.replicas[2]?.ipam ?? ipam;
 });
 
 afterAll(() => running[Symbol.asyncDispose]());
@@ -163,6 +166,8 @@ describe('addresses', () => {
     for (const { owner_id } of leases) await ipam.releaseAddresses(releasing(owner_id));
     await ipam.deleteSubnet({ id: subnets[0] ?? '', etag: '', request_id: '', validate_only: false });
     expect(await take(holder, more, other)).toEqual(['10.0.0.2']);
+    expect(await take(holder, more, newcomer)).toEqual(['10.0.0.2']);
+    await expect(take(owner(), more, newcomer)).rejects.toMatchObject({ reason: 'REQUEST_ID_REUSED' });
     await expect(take(holder, { ...more, request_id: randomUUID() })).rejects.toMatchObject({ code: 'not_found' });
     expect((await ipam.listSubnets({ network_id, page_size: 0, page_token: '' })).subnets).toEqual([]);
   });

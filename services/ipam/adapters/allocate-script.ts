@@ -84,15 +84,16 @@ local pools = {}
 local function poolOf(s)
   local pool = pools[s]
   if pool then return pool end
-  local space = q.spaces[s]
-  pool = {ranges = space.ranges, next = {}, skip = 0}
+  local layout = q.spaces[s].layout
+  pool = {ranges = {}, next = {}, skip = 0}
+  for first, last in string.gmatch(layout, '([^,-]+)-([^,]+)') do pool.ranges[#pool.ranges + 1] = {first, last} end
   local state = redis.call('HMGET', poolKey(s), 'l', 'n')
-  if state[1] == space.layout then
+  if state[1] == layout then
     for key in string.gmatch(state[2], '[^,]+') do pool.next[#pool.next + 1] = key end
   else
     -- Other ranges than before: all that is not held is ahead again.
     pool.fresh = true
-    for i, range in ipairs(space.ranges) do pool.next[i] = range[1] end
+    for i, range in ipairs(pool.ranges) do pool.next[i] = range[1] end
   end
   pools[s] = pool
   return pool
@@ -111,21 +112,21 @@ local function nextFree(s)
   local pool = poolOf(s)
   for i, range in ipairs(pool.ranges) do
     while pool.next[i] ~= '-' do
-      if walked == ${WALK.toString()} then return nil, true end
+      if walked == ${WALK.toString()} then return nil, 'tired' end
       walked = walked + 1
       local key = pool.next[i]
       pool.moved = true
       pool.next[i] = key == range[2] and '-' or successor(key)
-      if isFree(s, key) then return key end
+      if isFree(s, key) then return key, 'ahead' end
     end
   end
   while not pool.fresh do
     local key = redis.call('ZRANGE', releasedKey(s), pool.skip, pool.skip)[1]
-    if not key then return nil end
+    if not key then return nil, 'none' end
     pool.skip = pool.skip + 1
-    if isFree(s, key) then return key end
+    if isFree(s, key) then return key, 'released' end
   end
-  return nil
+  return nil, 'none'
 end
 
 local function savePool(s, pool)
@@ -165,8 +166,9 @@ local function again()
 end
 
 for _, want in ipairs(unmet) do
-  local key, place
+  local key, place, how
   if want.keys then
+    how = 'chosen'
     place = want.from[1]
     for _, candidate in ipairs(want.keys) do
       if isFree(place, candidate) then key = candidate; break end
@@ -174,14 +176,14 @@ for _, want in ipairs(unmet) do
     if not key then return {'taken', want.rank} end
   else
     for _, s in ipairs(want.from) do
-      local found, tired = nextFree(s)
-      if tired then return again() end
-      if found then key, place = found, s; break end
+      key, how = nextFree(s)
+      if how == 'tired' then return again() end
+      if key then place = s; break end
     end
     if not key then return full(want.rank) end
   end
   planned[place .. '/' .. key] = true
-  given[#given + 1] = {s = place, key = key}
+  given[#given + 1] = {s = place, key = key, how = how}
   met[want.rank] = key .. '/' .. q.spaces[place].id .. '/' .. q.group .. '/' .. q.now
 end
 
@@ -197,12 +199,12 @@ for _, new in ipairs(given) do
   local s, key = new.s, new.key
   redis.call('ZADD', leasesKey(s), 0, key .. '/' .. q.holder .. '/' .. q.group .. '/' .. q.now)
   redis.call('ZADD', HOLDER, 0, key .. '/' .. q.spaces[s].id .. '/' .. q.group .. '/' .. q.now)
-  redis.call('ZREM', releasedKey(s), key)
-  if not guarded[s] then
+  if new.how ~= 'ahead' then redis.call('ZREM', releasedKey(s), key) end
+  if q.fence ~= '' and not guarded[s] then
     guarded[s] = true
     redis.call('HINCRBY', guardKey(s), 'v', 1)
-    redis.call('HSET', guardKey(s), 'd', '')
-    redis.call('PERSIST', guardKey(s))
+    -- A deleted record is remembered for a while only; this one lives again.
+    if redis.call('HSETNX', guardKey(s), 'd', '') == 1 then redis.call('PERSIST', guardKey(s)) end
   end
 end
 if q.print ~= '' then

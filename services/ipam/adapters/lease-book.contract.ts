@@ -46,6 +46,9 @@ export const request = (holder: string, spaces: readonly Space[], more: Partial<
   ...more,
 });
 
+/** Under a fence that holds as long as there is no such record. */
+const fenced = { fence: { collection: 'network', id: 'nowhere', version: 0 } };
+
 /** The last numbers of the keys held, as the answer has them; what else it is otherwise. */
 export const numbers = (outcome: LeaseOutcome): readonly number[] | string =>
   outcome.kind === 'held'
@@ -126,6 +129,8 @@ export const leaseBookContract = (open: () => Promise<BookFixture>): void => {
     expect(await take('b', small, { wants: [next(), next(), next()] })).toEqual([1, 2, 3]);
     expect(await take('c', small)).toBe('full');
     expect(await take('c', small, { wants: [chosen(77)] })).toEqual([77]);
+    await drop('c');
+    expect(await take('d', small)).toBe('full');
   });
 
   test('goes on in the next space of the list when one is full', async () => {
@@ -236,7 +241,7 @@ export const leaseBookContract = (open: () => Promise<BookFixture>): void => {
         const guard = await tx.get(records.guards, id);
         const count = await book.count('s', undefined, never);
         if (count > 0) return 'in use';
-        if (runs === 1) await take('a', small);
+        if (runs === 1) await take('a', small, fenced);
         if (guard !== undefined) tx.delete(records.guards, id, guard.version);
         tx.put(records.networks, 'gone', { subnets: [] }, 'absent');
         return 'removed';
@@ -248,7 +253,7 @@ export const leaseBookContract = (open: () => Promise<BookFixture>): void => {
   test('a transaction may remove the guard of a space that is no longer held, and the space may come back', async () => {
     const { store, take, drop } = await start();
     const id = guardId('address', 's');
-    await take('a', small);
+    await take('a', small, fenced);
     await drop('a');
     await store.transact(async (tx) => {
       const guard = await tx.get(records.guards, id);
@@ -257,6 +262,8 @@ export const leaseBookContract = (open: () => Promise<BookFixture>): void => {
     }, never);
     expect(await store.get(records.guards, id, never)).toBeUndefined();
     await take('a', small);
+    expect(await store.get(records.guards, id, never)).toBeUndefined();
+    await take('b', small, fenced);
     expect(await store.get(records.guards, id, never)).toBeDefined();
   });
 
@@ -322,7 +329,7 @@ export const leaseBookContract = (open: () => Promise<BookFixture>): void => {
   test('a dry run says what would be, and changes nothing', async () => {
     const { take, book, store } = await start();
     const dry = { dryRun: true, request: { requestId: randomUUID(), method: 'Allocate', body: 'a' } };
-    expect(await take('a', small, dry)).toEqual([1]);
+    expect(await take('a', small, { ...dry, ...fenced })).toEqual([1]);
     expect(await take('a', small, { ...dry, wants: [next(), chosen(1)] })).toEqual([2, 1]);
     expect(await book.count('s', undefined, never)).toBe(0);
     expect(await store.get(records.guards, guardId('address', 's'), never)).toBeUndefined();
@@ -389,6 +396,20 @@ export const leaseBookContract = (open: () => Promise<BookFixture>): void => {
     expect(await book.count('s', range(5, 6), never)).toBe(2);
     expect(await book.count('s', range(7, 8), never)).toBe(0);
     expect(await book.count('s', range(6, 9), never)).toBe(2);
+  });
+
+  test('forgets a space of which nothing is held, and no other', async () => {
+    const { take, drop, book } = await start();
+    await take('a', small);
+    await take('b', small);
+    await drop('a');
+    await book.forget('s', never);
+    expect(await take('c', small)).toEqual([3]);
+    await drop('b');
+    await drop('c');
+    await book.forget('s', never);
+    expect(await take('d', small)).toEqual([1]);
+    await book.forget('never heard of', never);
   });
 
   test('books know nothing of each other', async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { DomainError } from '#platform/errors/domain-error.ts';
 import type { RedisConnection } from '#platform/redis/connection.ts';
+import { counter } from '#platform/telemetry/instruments.ts';
 import { inSpan } from '#platform/telemetry/spans.ts';
 import { guardId } from '../app/lease-book.ts';
 import type {
@@ -17,9 +18,11 @@ import type { KeyRange, Lease } from '../domain/leasing.ts';
 import { ALLOCATE_SCRIPT } from './allocate-script.ts';
 import { GUARDS } from './collections.ts';
 import { LeaseKeys } from './lease-keys.ts';
-import { RELEASE_SCRIPT } from './release-script.ts';
+import { FORGET_SCRIPT, RELEASE_SCRIPT } from './release-script.ts';
 import { printOf, REPLAYS, requestIdReused } from './request-print.ts';
 import { allocateArguments, leaseInSpace, leaseOfHolder, releaseArguments } from './script-arguments.ts';
+
+const REQUESTS = counter('weft_ipam_lease_requests', 'Requests for leases, by family and outcome');
 
 interface Script {
   readonly name: string;
@@ -35,14 +38,15 @@ const script = (name: string, lua: string): Script => ({
 
 const ALLOCATE = script('allocate', ALLOCATE_SCRIPT);
 const RELEASE = script('release', RELEASE_SCRIPT);
+const FORGET = script('forget', FORGET_SCRIPT);
 
 /** A lease book in Redis, each step of which is one script; in the partition of the store whose records are its fences. */
 export class RedisLeaseBook implements LeaseBook {
   readonly family: LeaseFamily;
-  readonly #redis: RedisConnection;
+  readonly #redis: Pick<RedisConnection, 'run'>;
   readonly #keys: LeaseKeys;
 
-  constructor(redis: RedisConnection, partition: string, family: LeaseFamily) {
+  constructor(redis: Pick<RedisConnection, 'run'>, partition: string, family: LeaseFamily) {
     this.#redis = redis;
     this.family = family;
     this.#keys = new LeaseKeys(partition, family);
@@ -69,7 +73,9 @@ export class RedisLeaseBook implements LeaseBook {
       const reply = await this.#run(ALLOCATE, names, args, signal);
       const outcome = toOutcome(reply, holder);
       if (outcome === 'reused') throw requestIdReused(known?.id ?? '');
-      if (outcome !== 'again') return outcome;
+      if (outcome === 'again') continue;
+      REQUESTS.add(1, { family: this.family, outcome: outcome.kind });
+      return outcome;
     }
   }
 
@@ -111,6 +117,11 @@ export class RedisLeaseBook implements LeaseBook {
         range === undefined ? client.zcard(key) : client.zlexcount(key, `[${range.first}/`, `(${range.last}0`),
       signal,
     );
+  }
+
+  async forget(space: string, signal: AbortSignal): Promise<void> {
+    const keys = this.#keys;
+    await this.#run(FORGET, [keys.leases(space), keys.pool(space), keys.released(space)], '', signal);
   }
 
   async #spacesOf(holder: string, signal: AbortSignal): Promise<readonly string[]> {

@@ -66,3 +66,9 @@ if q.print ~= '' then
 end
 return {'released', answer}
 `;
+
+/** KEYS: a space's leases, its pool, its released keys. Removes the latter two unless there are leases. */
+export const FORGET_SCRIPT = `
+if redis.call('ZCARD', KEYS[1]) == 0 then redis.call('UNLINK', KEYS[2], KEYS[3]) end
+return {}
+`;

@@ -20,8 +20,8 @@ interface AllocateArguments {
 
 interface SpaceArguments {
   readonly id: string;
+  /** Its ranges: `first-last`, comma separated. */
   readonly layout: string;
-  readonly ranges: readonly (readonly [LeaseKey, LeaseKey])[];
 }
 
 interface WantArguments {
@@ -92,7 +92,6 @@ export const leaseInSpace = (space: string, member: string): Lease => {
 const toSpace = ({ id, ranges }: Space): SpaceArguments => ({
   id,
   layout: ranges.map(({ first, last }) => `${first}-${last}`).join(','),
-  ranges: ranges.map(({ first, last }) => [first, last]),
 });
 
 const toWant = (want: Want): Omit<WantArguments, 'rank'> => {

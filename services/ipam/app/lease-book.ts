@@ -15,7 +15,7 @@ export interface LeaseRequest {
   readonly wants: readonly Want[];
   /** A holder has one lease at most in its group: another than the one wanted is `occupied`. */
   readonly single: boolean;
-  /** Nothing is given unless it holds at that very moment. */
+  /** Nothing is given unless it holds at that very moment; with one, giving bumps the spaces' guards. */
   readonly fence: Fence | undefined;
   /** Milliseconds since the epoch: the leases' time. */
   readonly now: number;
@@ -68,8 +68,8 @@ export interface ListedLease {
  * key rests before it comes back. (A change of a space's ranges forgets how long keys have rested.) The time of a call
  * does not depend on how large a space is.
  *
- * Each lease that is given writes the record `guardId(space)` of the store, so that a transaction that has read it and
- * then counts leases is refused when one is given meanwhile.
+ * Each lease that is given under a fence writes the record `guardId(space)` of the store, so that a transaction that has
+ * read it and then counts leases is refused when one is given meanwhile.
  */
 export interface LeaseBook {
   readonly family: LeaseFamily;
@@ -83,6 +83,8 @@ export interface LeaseBook {
   leasesBy(holder: string, page: LeasePage, signal: AbortSignal): Promise<readonly ListedLease[]>;
   /** How many keys of a space, or of one range of it, are held. */
   count(space: string, range: KeyRange | undefined, signal: AbortSignal): Promise<number>;
+  /** Forgets which keys of a space were given before, so that nothing of it is left; unless one is held. */
+  forget(space: string, signal: AbortSignal): Promise<void>;
 }
 
 /** Books that know nothing of each other. */

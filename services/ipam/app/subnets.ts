@@ -41,13 +41,13 @@ export interface SubnetDeletion extends Mutation {
 export class Subnets {
   readonly #store: Store;
   readonly #records: IpamRecords;
-  readonly #addresses: Pick<LeaseBook, 'family' | 'count'>;
+  readonly #addresses: Pick<LeaseBook, 'family' | 'count' | 'forget'>;
   readonly #clock: Pick<Clock, 'now'>;
 
   constructor(
     store: Store,
     records: IpamRecords,
-    addresses: Pick<LeaseBook, 'family' | 'count'>,
+    addresses: Pick<LeaseBook, 'family' | 'count' | 'forget'>,
     clock: Pick<Clock, 'now'>,
   ) {
     this.#store = store;
@@ -136,6 +136,8 @@ export class Subnets {
         const guard = await tx.get(guards, guarding);
         const leases = await this.#addresses.count(subnet.id, undefined, signal);
         if (leases > 0) throw subnetInUse(subnet.id, leases);
+        // Harmless should the commit fail, and nothing of the subnet is left should this process end right after it.
+        if (!deletion.validateOnly) await this.#addresses.forget(subnet.id, signal);
         if (guard !== undefined) tx.delete(guards, guarding, guard.version);
         const network = await this.#network(tx, subnet.networkId);
         const left = withoutSubnet(network.value, subnet.id);

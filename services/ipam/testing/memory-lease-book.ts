@@ -91,6 +91,15 @@ export class MemoryLeaseBook implements LeaseBook {
     return leases.filter((lease) => lease.space === space && (range === undefined || within(range, lease.key))).length;
   }
 
+  async forget(space: string, signal: AbortSignal): Promise<void> {
+    await this.#store.transact(async (tx) => {
+      const stored = await tx.get(this.#books, 'all');
+      if (stored === undefined || stored.value.leases.some((lease) => lease.space === space)) return;
+      const pools = Object.fromEntries(Object.entries(stored.value.pools).filter(([id]) => id !== space));
+      tx.put(this.#books, 'all', { ...stored.value, pools }, stored.version);
+    }, signal);
+  }
+
   async #sorted(signal: AbortSignal): Promise<readonly Lease[]> {
     const book = await this.#store.get(this.#books, 'all', signal);
     return [...(book?.value.leases ?? [])].sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
@@ -130,7 +139,8 @@ export class MemoryLeaseBook implements LeaseBook {
     }
     if (!dryRun) {
       tx.put(this.#books, 'all', book, stored?.version ?? 'absent');
-      for (const space of new Set(given.map((lease) => lease.space))) await this.#bump(tx, space);
+      const guarded = fence === undefined ? [] : given.map((lease) => lease.space);
+      for (const space of new Set(guarded)) await this.#bump(tx, space);
     }
     return { kind: 'held', leases: [...wants.keys()].flatMap((at) => met.get(at) ?? []).concat(rest) };
   }
