@@ -44,10 +44,10 @@ const subnetSchema = z
   .transform(({ gatewayIp, ...rest }): Subnet => ({ ...rest, gatewayIp: gatewayIp ?? undefined }));
 
 /** Reads a subnet as `encodeSubnet` wrote it. */
-export const decodeSubnet = (text: string): Subnet => subnetSchema.parse(JSON.parse(text));
+const decodeSubnet = (text: string): Subnet => subnetSchema.parse(JSON.parse(text));
 
 /** A subnet as JSON. */
-export const encodeSubnet = (subnet: Subnet): string =>
+const encodeSubnet = (subnet: Subnet): string =>
   JSON.stringify({
     ...subnet,
     cidr: subnet.cidr.text,

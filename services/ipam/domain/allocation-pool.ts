@@ -11,7 +11,7 @@ export interface AllocationPool {
 }
 
 /** More ranges than anyone writes; each allocation passes by them. */
-export const MAX_POOLS = 64;
+const MAX_POOLS = 64;
 
 /** All host addresses of the prefix but the gateway's, in one range or two. */
 export const defaultPools = (cidr: Cidr, gateway: IpAddress | undefined): readonly AllocationPool[] => {

@@ -16,10 +16,6 @@ export const addressKey = (ip: IpAddress): LeaseKey => numberKey(ipVersion(ip), 
 export const keyAddress = (key: LeaseKey): IpAddress =>
   bigIntToIp(key.startsWith('4') ? 4 : 6, BigInt(`0x${key.slice(1)}`));
 
-/** The key of the address that has this number. */
-export const numberKey = (version: 4 | 6, value: bigint): LeaseKey =>
-  `${version.toString()}${value.toString(16).padStart(version === 4 ? 8 : 32, '0')}` as LeaseKey;
-
 /** `m` and 12 digits. */
 export const macKey = (mac: MacAddress): LeaseKey => `m${mac.replaceAll(':', '')}` as LeaseKey;
 
@@ -36,3 +32,7 @@ const KEY = /^(?:4[0-9a-f]{8}|6[0-9a-f]{32}|m[0-9a-f]{12}|s[0-9a-f]{6})$/;
 
 /** Whether a text can be a key: for what comes back from outside, such as a page token. */
 export const isLeaseKey = (text: string): text is LeaseKey => KEY.test(text);
+
+/** The key of the address that has this number. */
+const numberKey = (version: 4 | 6, value: bigint): LeaseKey =>
+  `${version.toString()}${value.toString(16).padStart(version === 4 ? 8 : 32, '0')}` as LeaseKey;

@@ -14,7 +14,7 @@ export interface SubnetEntry {
 }
 
 /** Each allocation looks at all of them. */
-export const MAX_SUBNETS = 256;
+const MAX_SUBNETS = 256;
 
 /** A network without subnets. */
 export const noSubnets: NetworkSubnets = { subnets: [] };

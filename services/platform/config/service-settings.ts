@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { parseRedisUrl } from '#platform/redis/redis-url.ts';
 import { address, durationMs, urlList } from './schemas.ts';
 import { setting } from './settings.ts';
-import type { Values } from './settings.ts';
 
 const redisUrl = z.string().refine(isRedisUrl, {
   message: 'is neither redis[s]://host[:port], redis+sentinel://host:port,…/master nor the path of a unix socket',
@@ -39,9 +38,6 @@ export const serviceSettings = (service: string) => ({
   ),
   graceMs: setting('how long each part may take to stop', durationMs({ max: 600_000 }).default(10_000)),
 });
-
-/** The values of `serviceSettings`: what a service's `compose` may count on. */
-export type ServiceConfig = Values<ReturnType<typeof serviceSettings>>;
 
 function isRedisUrl(text: string): boolean {
   try {
