@@ -68,14 +68,15 @@ describe('a host', () => {
 
   test('goes down when its lease ends and comes back by renewing; renewals in time tell nobody', async () => {
     const { environment, clock, told } = bound(new World());
+    const start = clock.now();
     await registerHost(environment, hostSpec('a', '10.0.0.1'), 15_000, never);
     await clock.advance(14_000);
     await renewHostLease(environment, a, 15_000, never);
     await clock.advance(14_000);
-    await sweepLeases(environment, never);
+    await sweepLeases(environment, start, never);
     expect(await told()).toEqual(['CREATED host a']);
     await clock.advance(1_000);
-    await Promise.all([sweepLeases(environment, never), sweepLeases(environment, never)]);
+    await Promise.all([sweepLeases(environment, start, never), sweepLeases(environment, start, never)]);
     expect((await getHost(environment, a, never)).host.alive).toBe(false);
     expect((await getHost(environment, a, never)).lease).toBeUndefined();
     const until = await renewHostLease(environment, a, 15_000, never);

@@ -8,27 +8,38 @@ import { sweepLeases } from './sweep-leases.ts';
 const EVERY_MS = 1_000;
 const BACKOFF = { baseMs: 500, maxMs: 10_000 } as const;
 
-/** Runs until the signal aborts: hosts whose lease ends are marked down. */
+/**
+ * Runs until the signal aborts: hosts whose lease ends are marked down. While the store is away nobody can renew, so that
+ * time does not count.
+ */
 export const leaseLoop = async (environment: Environment, bell: Doorbell, signal: AbortSignal): Promise<void> => {
-  await again(environment, bell, 'hosts whose lease has ended are looked for later', sweepLeases, signal);
+  const { clock } = environment;
+  let servingSince: number | undefined;
+  const sweep = async (): Promise<void> => {
+    const since = servingSince ?? clock.now();
+    servingSince = undefined;
+    await sweepLeases(environment, since, signal);
+    servingSince = since;
+  };
+  await again(environment, bell, 'hosts whose lease has ended are looked for later', sweep, signal);
 };
 
 /** Runs until the signal aborts: what was begun and left is done; at once when the bell rings. */
 export const errandLoop = async (environment: Environment, bell: Doorbell, signal: AbortSignal): Promise<void> => {
-  await again(environment, bell, 'errands are looked for later', runErrands, signal);
+  await again(environment, bell, 'errands are looked for later', () => runErrands(environment, signal), signal);
 };
 
 const again = async (
   environment: Environment,
   bell: Doorbell,
   complaint: string,
-  work: (environment: Environment, signal: AbortSignal) => Promise<void>,
+  work: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> => {
   let failures = 0;
   for (;;) {
     try {
-      await work(environment, signal);
+      await work();
       failures = 0;
     } catch (error) {
       signal.throwIfAborted();

@@ -33,7 +33,7 @@ export const registerHost = async (
       tx.get(records.reservations, reservationOf.vtep(spec.vtepAddress)),
     ]);
     const expiresAt = clock.now() + leaseMs;
-    tx.put(records.leases, spec.id, { id: spec.id, expiresAt }, lease?.version ?? 'absent');
+    tx.put(records.leases, spec.id, { id: spec.id, expiresAt, durationMs: leaseMs }, lease?.version ?? 'absent');
     const writer = new Writer(environment, tx, 'RegisterHost');
     if (known === undefined) {
       await reserveVtep(environment, tx, spec);

@@ -18,7 +18,7 @@ export const renewHostLease = async (
     const [host, lease] = await Promise.all([tx.get(records.hosts, id), tx.get(records.leases, id)]);
     if (host === undefined) throw notFound('host', id);
     const expiresAt = clock.now() + leaseMs;
-    tx.put(records.leases, id, { id, expiresAt }, lease?.version ?? 'absent');
+    tx.put(records.leases, id, { id, expiresAt, durationMs: leaseMs }, lease?.version ?? 'absent');
     if (!host.value.alive) {
       new Writer(environment, tx, 'RenewHostLease').updateHost(host, { ...host.value, alive: true }, expiresAt);
     }

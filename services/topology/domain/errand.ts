@@ -41,7 +41,7 @@ interface Holding {
 }
 
 /** Whoever is at an errand gives up before; later anybody else may take it over. */
-export const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 10_000;
 /** What the calls of one turn may take, all together: well below the patience of the others. */
 export const TURN_MS = 5_000;
 

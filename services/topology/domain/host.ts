@@ -31,7 +31,16 @@ export interface HostLease {
   readonly id: HostId;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
+  /** What its agent asked for, in milliseconds. */
+  readonly durationMs: number;
 }
+
+/**
+ * Whether a host had its time and did not renew. `servingSince`: from when on it could have; after a time in which nobody
+ * listened, every host gets the length of its lease to be heard again. Both in milliseconds since 1970.
+ */
+export const hasEnded = ({ expiresAt, durationMs }: HostLease, now: number, servingSince: number): boolean =>
+  now >= Math.max(expiresAt, servingSince + durationMs);
 
 /** Where a host's tunnels end. */
 export interface Vtep {
