@@ -2,16 +2,18 @@
 const JUDGED_REVISIONS = 64;
 
 /**
- * Notes acknowledgements, never backwards, of hosts that have entries.
+ * Notes acknowledgements, never backwards, of hosts that have entries. One of a revision that the table never had is none:
+ * believed, it would make the host count as up to date until the table got there.
  *
- * KEYS: hosts hash, acknowledgements hash (host → "revision time drift digestRevision digest expectedDigest", '-' for no
+ * KEYS: state hash, hosts hash, acknowledgements hash (host → "revision time drift digestRevision digest expectedDigest", '-' for no
  * digest). ARGV: now in ms, then host and revision of each. Returns nothing.
  */
 export const ACKNOWLEDGE_SCRIPT = `
-local HOSTS, ACKS = KEYS[1], KEYS[2]
+local STATE, HOSTS, ACKS = unpack(KEYS)
+local newest = tonumber(redis.call('HGET', STATE, 'r') or 0)
 for i = 2, #ARGV, 2 do
   local host, revision = ARGV[i], ARGV[i + 1]
-  if redis.call('HEXISTS', HOSTS, host) == 1 then
+  if tonumber(revision) <= newest and redis.call('HEXISTS', HOSTS, host) == 1 then
     local found = redis.call('HGET', ACKS, host)
     local acked, rest = string.match(found or '0 0 0 0 - -', '^(%d+) %d+ (.*)$')
     if tonumber(revision) > tonumber(acked) then

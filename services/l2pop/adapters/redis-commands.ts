@@ -16,7 +16,7 @@ declare module 'ioredis' {
 
 const SCRIPTS = {
   l2popApply: { lua: APPLY_SCRIPT, numberOfKeys: 7 },
-  l2popAcknowledge: { lua: ACKNOWLEDGE_SCRIPT, numberOfKeys: 2 },
+  l2popAcknowledge: { lua: ACKNOWLEDGE_SCRIPT, numberOfKeys: 3 },
   l2popReport: { lua: REPORT_SCRIPT, numberOfKeys: 4 },
   l2popRetire: { lua: RETIRE_SCRIPT, numberOfKeys: 7 },
   l2popRevive: { lua: REVIVE_SCRIPT, numberOfKeys: 7 },

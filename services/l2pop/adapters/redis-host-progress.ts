@@ -19,7 +19,8 @@ export class RedisHostProgress implements HostProgressStore {
     await this.#pipelined(
       [...Map.groupBy(acks, (ack) => ack.networkId)].map(([networkId, own]) => {
         const keys = tableKeys(networkId);
-        return [keys.hosts, keys.acks, now.toString(), ...own.flatMap((ack) => [ack.hostId, ack.revision.toString()])];
+        const told = own.flatMap((ack) => [ack.hostId, ack.revision.toString()]);
+        return [keys.state, keys.hosts, keys.acks, now.toString(), ...told];
       }),
       'l2popAcknowledge',
       signal,

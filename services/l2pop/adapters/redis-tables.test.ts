@@ -204,12 +204,21 @@ describe('hosts', () => {
     const network = fresh();
     await apply(network, set(0, 0, 1));
     const ack = (host: number, revision: number) => ({ networkId: network, hostId: hostOf(host), revision });
-    await progress.acknowledge([ack(0, 5), ack(0, 4), ack(9, 5)], now, signal);
-    expect((await recordOf(network, 0))?.ackedRevision).toBe(5);
+    await apply(network, set(1, 0, 1));
+    await progress.acknowledge([ack(0, 2), ack(0, 1), ack(9, 2)], now, signal);
+    expect((await recordOf(network, 0))?.ackedRevision).toBe(2);
     expect(await recordOf(network, 9)).toBeUndefined();
-    await apply(network, gone(0, 2));
+    await apply(network, gone(0, 2), gone(1, 2));
     await apply(network, set(0, 0, 3));
     expect(await recordOf(network, 0)).toBeUndefined();
+  });
+
+  test('are not believed to hold what the table never had', async () => {
+    const network = fresh();
+    await apply(network, set(0, 0, 1));
+    await progress.acknowledge([{ networkId: network, hostId: hostOf(0), revision: 1 }], now, signal);
+    await progress.acknowledge([{ networkId: network, hostId: hostOf(0), revision: 2 }], now, signal);
+    expect((await recordOf(network, 0))?.ackedRevision).toBe(1);
   });
 
   test('are told the digest that is right now, and judged by the one that was right when they read back', async () => {

@@ -71,7 +71,7 @@ export interface Acknowledgement {
 
 /** How far hosts are. */
 export interface HostProgressStore {
-  /** Notes acknowledgements; an older one than known changes nothing, nor does one of a host without entries. */
+  /** Notes acknowledgements; one older than known or newer than the table changes nothing, nor does one of a host without entries. */
   acknowledge(acks: readonly Acknowledgement[], now: number, signal: AbortSignal): Promise<void>;
   /** Notes a report; one verdict per reported network, undefined for networks without a table. */
   report(
