@@ -5,7 +5,14 @@ import type { ControlContext, HostContext, ProcessSpec } from './lab/index.ts';
 const CLI = fileURLToPath(new URL('./weft.ts', import.meta.url));
 const AGENT = fileURLToPath(new URL('../agents/dataplane/main.ts', import.meta.url));
 
-const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
+/** Compiled sources outlive a process: without them each one reads and compiles all of weft anew. */
+export const COMPILE_CACHE = fileURLToPath(new URL('../node_modules/.cache/weft', import.meta.url));
+
+const ENVIRONMENT = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  LC_ALL: 'C',
+  NODE_COMPILE_CACHE: COMPILE_CACHE,
+};
 
 /** Ports of a lab's control plane; the namespace is its own. */
 export const LAB_PORTS = { weft: 7701, otlp: 7702, nats: 7704, ipam: 7705, topology: 7706, l2pop: 7707 } as const;

@@ -15,7 +15,8 @@ describe('the command line', () => {
   test('lists its commands and exit codes with --help, and without a word ends with 2', async () => {
     const { code, out } = await weft('--help');
     expect(code).toBe(0);
-    for (const command of ['weft up', 'weft agent', 'weft network create', 'weft explain port', 'weft lab up']) expect(out).toContain(command);
+    for (const command of ['weft up', 'weft agent', 'weft network create', 'weft explain port', 'weft lab up'])
+      expect(out).toContain(command);
     expect(out).toContain('Exit codes:');
     expect((await weft()).code).toBe(2);
   });

@@ -68,19 +68,29 @@ const dispatch = async (
     ),
   );
   using interrupt = interruptible();
-  const context = { args: positionals, flags, connections, output: new Output(format === 'json', out, err), signal: interrupt.signal };
+  const context = {
+    args: positionals,
+    flags,
+    connections,
+    output: new Output(format === 'json', out, err),
+    signal: interrupt.signal,
+  };
   return (await command.run(context)) ?? EXIT.ok;
 };
 
 const runRaw = async (command: Command, rest: readonly string[], output: Output): Promise<number | undefined> => {
-  using connections = new Connections(async () => Promise.resolve(findEndpoints({ address: undefined, agent: undefined, lab: undefined })));
+  using connections = new Connections(async () =>
+    Promise.resolve(findEndpoints({ address: undefined, agent: undefined, lab: undefined })),
+  );
   const signal = new AbortController().signal;
   const code = await command.run({ args: rest, flags: new Flags({}), connections, output, signal });
   return code ?? (typeof process.exitCode === 'number' ? process.exitCode : undefined);
 };
 
 /** The command with the most words that the line begins with. */
-const findCommand = (argv: readonly string[]): { readonly command: Command; readonly rest: readonly string[] } | undefined => {
+const findCommand = (
+  argv: readonly string[],
+): { readonly command: Command; readonly rest: readonly string[] } | undefined => {
   const fits = commands.filter(({ path }) => path.split(' ').every((word, index) => argv[index] === word));
   const command = fits.sort((a, b) => b.path.split(' ').length - a.path.split(' ').length)[0];
   return command === undefined ? undefined : { command, rest: argv.slice(command.path.split(' ').length) };
@@ -117,8 +127,10 @@ const checkArguments = (command: Command, given: readonly string[]): void => {
   const required = wanted.filter((arg) => !arg.startsWith('['));
   const open = wanted.some((arg) => arg.includes('...'));
   const missing = required[given.length];
-  if (missing !== undefined && given.length < required.length) throw usageError(`${command.path}: ${missing} is missing`);
-  if (!open && given.length > wanted.length) throw usageError(`${command.path}: "${given[wanted.length] ?? ''}" is one argument too many`);
+  if (missing !== undefined && given.length < required.length)
+    throw usageError(`${command.path}: ${missing} is missing`);
+  if (!open && given.length > wanted.length)
+    throw usageError(`${command.path}: "${given[wanted.length] ?? ''}" is one argument too many`);
 };
 
 const wantsJson = (argv: readonly string[]): boolean => {

@@ -34,9 +34,21 @@ const EXIT_HELP = [
 
 /** Flags that every command takes. */
 export const GLOBAL_FLAGS: Readonly<Record<string, Flag>> = {
-  address: { type: 'string', value: 'ADDRESS', doc: 'control plane: host:port or unix:/path ($WEFT_ADDRESS; default 127.0.0.1:7701)' },
-  lab: { type: 'string', value: 'NAME', doc: 'the control plane and agents of that lab ($WEFT_LAB; default: the lab "lab", when one is up)' },
-  agent: { type: 'string', value: 'ADDRESS', doc: 'an agent, for what only it knows (default unix:/run/weft/agent.sock; in a lab by --host)' },
+  address: {
+    type: 'string',
+    value: 'ADDRESS',
+    doc: 'control plane: host:port or unix:/path ($WEFT_ADDRESS; default 127.0.0.1:7701)',
+  },
+  lab: {
+    type: 'string',
+    value: 'NAME',
+    doc: 'the control plane and agents of that lab ($WEFT_LAB; default: the lab "lab", when one is up)',
+  },
+  agent: {
+    type: 'string',
+    value: 'ADDRESS',
+    doc: 'an agent, for what only it knows (default unix:/run/weft/agent.sock; in a lab by --host)',
+  },
   output: { type: 'string', short: 'o', value: 'FORMAT', doc: 'table (default) or json' },
   help: { type: 'boolean', short: 'h', doc: 'this text' },
 };
@@ -49,7 +61,9 @@ export const overview = (commands: readonly Command[]): string => {
     'weft: layer-2 overlay networks across plain hosts',
     '',
     'Commands:',
-    ...rows.map(([left, right]) => (left.length < width ? left.padEnd(width) + right : `${left}\n${' '.repeat(width)}${right}`)),
+    ...rows.map(([left, right]) =>
+      left.length < width ? left.padEnd(width) + right : `${left}\n${' '.repeat(width)}${right}`,
+    ),
     '',
     '`weft COMMAND --help` tells more.',
     '',
@@ -63,7 +77,10 @@ export const commandHelp = (command: Command): string => {
   const all = { ...command.flags, ...GLOBAL_FLAGS };
   const rows = Object.entries(all).map(([name, flag]) => {
     const short = flag.short === undefined ? '' : `-${flag.short}, `;
-    return [`  ${short}--${name}${flag.value === undefined ? '' : ` ${flag.value}`}${flag.multiple === true ? ' ...' : ''}`, flag.doc] as const;
+    return [
+      `  ${short}--${name}${flag.value === undefined ? '' : ` ${flag.value}`}${flag.multiple === true ? ' ...' : ''}`,
+      flag.doc,
+    ] as const;
   });
   const width = Math.max(...rows.map(([left]) => left.length)) + 2;
   return [

@@ -30,7 +30,11 @@ export interface AgentParts {
 }
 
 /** Makes an agent for this network namespace. Throws DomainError `precondition` when no interface bears the VTEP address. */
-export const composeAgent = async (config: AgentConfig, log: Log, fail: (error: Error) => void): Promise<AgentParts> => {
+export const composeAgent = async (
+  config: AgentConfig,
+  log: Log,
+  fail: (error: Error) => void,
+): Promise<AgentParts> => {
   const address = parseUnicastIp('vtep-address', config.vtepAddress);
   const host: HostIdentity = {
     hostId: config.hostId,
@@ -48,7 +52,12 @@ export const composeAgent = async (config: AgentConfig, log: Log, fail: (error: 
   const agent = new HostAgent(
     {
       host,
-      limits: { hostId: config.hostId, underlayMtu, underlayVersion: ipVersion(address), parseVni: (vni) => parseVni('segmentation_id', vni) },
+      limits: {
+        hostId: config.hostId,
+        underlayMtu,
+        underlayVersion: ipVersion(address),
+        parseVni: (vni) => parseVni('segmentation_id', vni),
+      },
       dataplane,
       registry: new TopologyRegistry(topology, registration),
       source: new L2popSource(l2pop, config.hostId, log),

@@ -16,11 +16,23 @@ const checked = (check: (text: string) => unknown) =>
 
 /** All that can be set of an agent. */
 export const agentSettings = defineSettings({
-  hostId: setting('id of this host in the control plane', checked((text) => parseHostId('host-id', text)).default(() => hostname())),
-  vtepAddress: setting('underlay address of this host: IPv4 or IPv6', checked((text) => parseUnicastIp('vtep-address', text))),
-  udpPort: setting('UDP port of VXLAN: 4789 (IANA), 8472 for old Linux peers', z.int().min(1).max(65_535).default(4789)),
+  hostId: setting(
+    'id of this host in the control plane',
+    checked((text) => parseHostId('host-id', text)).default(() => hostname()),
+  ),
+  vtepAddress: setting(
+    'underlay address of this host: IPv4 or IPv6',
+    checked((text) => parseUnicastIp('vtep-address', text)),
+  ),
+  udpPort: setting(
+    'UDP port of VXLAN: 4789 (IANA), 8472 for old Linux peers',
+    z.int().min(1).max(65_535).default(4789),
+  ),
   driver: setting('dataplane to program', z.enum(['linuxbridge']).default('linuxbridge')),
-  listen: setting('where to serve gRPC: unix:/path, host:port or [IPv6]:port, one or more', z.array(address).min(1).default(['unix:/run/weft/agent.sock'])),
+  listen: setting(
+    'where to serve gRPC: unix:/path, host:port or [IPv6]:port, one or more',
+    z.array(address).min(1).default(['unix:/run/weft/agent.sock']),
+  ),
   stateDir: setting('where the desired state is kept across restarts', path.default('/var/lib/weft/agent')),
   topologyAddress: setting('where topology serves gRPC', address.default('127.0.0.1:7701')),
   l2popAddress: setting('where l2pop serves gRPC', address.default('127.0.0.1:7701')),
@@ -28,13 +40,34 @@ export const agentSettings = defineSettings({
   otlpEndpoint: setting('OTLP/HTTP collectors that get the traces', urlList(['http', 'https']).default([])),
   metricsListen: setting('where to serve /metrics for Prometheus; off when unset', address.optional()),
   logLevel: setting('what to log at least', z.enum(['debug', 'info', 'warn', 'error']).default('info')),
-  labels: setting('labels of this host, key=value', z.array(z.string().regex(/^[^=]+=/, 'is not key=value')).default([])),
-  leaseMs: setting('how long this host counts as alive after its last word', durationMs({ min: 1_000, max: 3_600_000 }).default(15_000)),
-  settleMs: setting('after the last change of a network until its kernel state is read back', durationMs({ min: 10, max: 60_000 }).default(1_000)),
-  auditIntervalMs: setting('between two looks at a network that nobody changes', durationMs({ min: 100, max: 3_600_000 }).default(30_000)),
-  auditSpacingMs: setting('at most this often is one network looked at', durationMs({ min: 10, max: 3_600_000 }).default(5_000)),
-  reportIntervalMs: setting('between two reports of revisions and digests to l2pop', durationMs({ min: 100, max: 3_600_000 }).default(5_000)),
-  startGraceMs: setting('how long a start waits for the control plane before it goes by what is on disk', durationMs({ max: 60_000 }).default(3_000)),
+  labels: setting(
+    'labels of this host, key=value',
+    z.array(z.string().regex(/^[^=]+=/, 'is not key=value')).default([]),
+  ),
+  leaseMs: setting(
+    'how long this host counts as alive after its last word',
+    durationMs({ min: 1_000, max: 3_600_000 }).default(15_000),
+  ),
+  settleMs: setting(
+    'after the last change of a network until its kernel state is read back',
+    durationMs({ min: 10, max: 60_000 }).default(1_000),
+  ),
+  auditIntervalMs: setting(
+    'between two looks at a network that nobody changes',
+    durationMs({ min: 100, max: 3_600_000 }).default(30_000),
+  ),
+  auditSpacingMs: setting(
+    'at most this often is one network looked at',
+    durationMs({ min: 10, max: 3_600_000 }).default(5_000),
+  ),
+  reportIntervalMs: setting(
+    'between two reports of revisions and digests to l2pop',
+    durationMs({ min: 100, max: 3_600_000 }).default(5_000),
+  ),
+  startGraceMs: setting(
+    'how long a start waits for the control plane before it goes by what is on disk',
+    durationMs({ max: 60_000 }).default(3_000),
+  ),
   graceMs: setting('how long each part may take to stop', durationMs({ max: 600_000 }).default(10_000)),
 });
 

@@ -16,7 +16,9 @@ export const runAgent = async (argv: readonly string[]): Promise<void> => {
   });
   if (loaded === undefined) return;
   const config = loaded.values;
-  const log = createLog({ name: 'weft-agent', level: config.logLevel, destination: 'stderr' }).child({ host: config.hostId });
+  const log = createLog({ name: 'weft-agent', level: config.logLevel, destination: 'stderr' }).child({
+    host: config.hostId,
+  });
   await runProcess(
     'weft-agent',
     async (fail) => {

@@ -39,7 +39,11 @@ export const labEndpoints = (lab: string): Endpoints => {
     ...controlSockets(join(stateDir, 'data', 'control'), separate),
     agent: (host) => {
       if (!hosts.some(({ name }) => name === host)) {
-        throw new DomainError('not_found', 'HOST_NOT_FOUND', `lab ${lab} has no host "${host}": ${hosts.map(({ name }) => name).join(', ')}`);
+        throw new DomainError(
+          'not_found',
+          'HOST_NOT_FOUND',
+          `lab ${lab} has no host "${host}": ${hosts.map(({ name }) => name).join(', ')}`,
+        );
       }
       return `unix:${join(stateDir, 'data', host, 'agent.sock')}`;
     },
@@ -51,6 +55,13 @@ export const findEndpoints = ({ address, agent, lab }: EndpointWishes): Endpoint
   const own = (): string => agent ?? LOCAL_AGENT;
   if (address !== undefined) return { ipam: address, topology: address, l2pop: address, trace: address, agent: own };
   if (lab !== undefined) return labEndpoints(lab);
-  if (agent === undefined && labList().some(({ name, state }) => name === DEFAULT_LAB && state === 'up')) return labEndpoints(DEFAULT_LAB);
-  return { ipam: DEFAULT_ADDRESS, topology: DEFAULT_ADDRESS, l2pop: DEFAULT_ADDRESS, trace: DEFAULT_ADDRESS, agent: own };
+  if (agent === undefined && labList().some(({ name, state }) => name === DEFAULT_LAB && state === 'up'))
+    return labEndpoints(DEFAULT_LAB);
+  return {
+    ipam: DEFAULT_ADDRESS,
+    topology: DEFAULT_ADDRESS,
+    l2pop: DEFAULT_ADDRESS,
+    trace: DEFAULT_ADDRESS,
+    agent: own,
+  };
 };

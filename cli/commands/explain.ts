@@ -20,7 +20,11 @@ const toRecord = (trace: Trace, span: Span): SpanRecord => ({
   startUnixNano: BigInt(span.start_unix_nano),
   endUnixNano: BigInt(span.end_unix_nano),
   attributes: {},
-  events: span.commands.map((command) => ({ name: 'operation', timeUnixNano: 0n, attributes: { 'weft.command': command } })),
+  events: span.commands.map((command) => ({
+    name: 'operation',
+    timeUnixNano: 0n,
+    attributes: { 'weft.command': command },
+  })),
   links: [],
   status: span.error === '' ? { code: 'unset', message: '' } : { code: 'error', message: span.error },
 });

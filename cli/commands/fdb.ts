@@ -8,7 +8,11 @@ interface Row {
   readonly device: string;
 }
 
-const ofHost = async ({ connections, output, signal }: CommandContext, networkId: string, host: string): Promise<void> => {
+const ofHost = async (
+  { connections, output, signal }: CommandContext,
+  networkId: string,
+  host: string,
+): Promise<void> => {
   const agent = await connections.agent(host);
   const table = await agent.getForwardingTable({ network_id: networkId }, { signal });
   if (output.json) {
@@ -16,8 +20,18 @@ const ofHost = async ({ connections, output, signal }: CommandContext, networkId
     return;
   }
   const rows: Row[] = [
-    ...table.fdb.map((row) => ({ kind: 'fdb', address: row.mac_address, via: row.vtep_address || 'local', device: row.device_name })),
-    ...table.neighbours.map((row) => ({ kind: 'neigh', address: row.ip_address, via: row.mac_address, device: row.device_name })),
+    ...table.fdb.map((row) => ({
+      kind: 'fdb',
+      address: row.mac_address,
+      via: row.vtep_address || 'local',
+      device: row.device_name,
+    })),
+    ...table.neighbours.map((row) => ({
+      kind: 'neigh',
+      address: row.ip_address,
+      via: row.mac_address,
+      device: row.device_name,
+    })),
     ...table.flood.map((vtep) => ({ kind: 'flood', address: '00:00:00:00:00:00', via: vtep, device: '' })),
   ];
   output.text(`network ${networkId} on host ${host}, read from its kernel, revision ${table.revision}`);

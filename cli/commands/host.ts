@@ -14,7 +14,13 @@ const columns: readonly Column<Host>[] = [
   { title: 'UDP', value: ({ udp_port }) => String(udp_port) },
   { title: 'DRIVER', value: ({ driver }) => driver.replace('DRIVER_', '').toLowerCase() },
   { title: 'UNDERLAY MTU', value: ({ underlay_mtu }) => (underlay_mtu === 0 ? '-' : String(underlay_mtu)) },
-  { title: 'LABELS', value: ({ labels }) => Object.entries(labels).map((pair) => pair.join('=')).join(' ') },
+  {
+    title: 'LABELS',
+    value: ({ labels }) =>
+      Object.entries(labels)
+        .map((pair) => pair.join('='))
+        .join(' '),
+  },
 ];
 
 const labelsOf = (texts: readonly string[]): Record<string, string> =>
@@ -78,7 +84,10 @@ export const hostCommands: readonly Command[] = [
     run: async ({ args, flags, connections, output, signal }) => {
       if (!flags.has('label')) throw usageError('nothing to change: give --label');
       const topology = await connections.topology();
-      const host = { ...(await topology.getHost({ id: args[0] ?? '' }, { signal })), labels: labelsOf(flags.list('label')) };
+      const host = {
+        ...(await topology.getHost({ id: args[0] ?? '' }, { signal })),
+        labels: labelsOf(flags.list('label')),
+      };
       const request = { host, update_mask: ['labels'], request_id: randomUUID(), validate_only: false };
       output.object(await topology.updateHost(request, { signal }));
       return undefined;
@@ -103,13 +112,15 @@ export const hostCommands: readonly Command[] = [
     path: 'host events',
     summary: 'follow what happens on a host: ports, drift, repairs',
     args: ['ID'],
-    details: 'Asks the host\'s agent: in a lab by name, elsewhere at --address (the agent\'s own). Ends with Ctrl-C.',
+    details: "Asks the host's agent: in a lab by name, elsewhere at --address (the agent's own). Ends with Ctrl-C.",
     run: async ({ args, connections, output, signal }) => {
       const agent = await connections.agent(args[0] ?? '');
       try {
         for await (const event of agent.watchEvents({ kinds: [] }, { signal })) {
           const kind = event.kind.replace(EventKind.EVENT_KIND_UNSPECIFIED.replace('UNSPECIFIED', ''), '');
-          output.text(`${event.time ?? ''}  ${kind}  ${event.message}${event.trace_id === '' ? '' : `  (trace ${event.trace_id})`}`);
+          output.text(
+            `${event.time ?? ''}  ${kind}  ${event.message}${event.trace_id === '' ? '' : `  (trace ${event.trace_id})`}`,
+          );
           for (const { operation, done, error } of event.results) {
             output.text(`    ${done ? '$' : '!'} ${operation?.command ?? ''}${error === '' ? '' : `: ${error}`}`);
           }

@@ -46,7 +46,11 @@ const inLab = (context: CommandContext, lab: string): CommandContext & Disposabl
 };
 
 /** What a guest must be told of its port: addresses with the prefixes of their subnets, gateways, MTU. */
-export const guestPort = async ({ connections, signal }: CommandContext, port: Port, network: Network): Promise<GuestPortSpec> => {
+export const guestPort = async (
+  { connections, signal }: CommandContext,
+  port: Port,
+  network: Network,
+): Promise<GuestPortSpec> => {
   const ipam = await connections.ipam();
   const ips: { address: string; prefix: number }[] = [];
   const gateways = new Map<number, string>();
@@ -67,7 +71,8 @@ const boot = async (outer: CommandContext): Promise<number | undefined> => {
   const topology = await connections.topology();
   const wantedPort = flags.text('port');
   const wantedNetwork = flags.text('network');
-  if ((wantedPort === undefined) === (wantedNetwork === undefined)) throw usageError('give --port or --network, one of them');
+  if ((wantedPort === undefined) === (wantedNetwork === undefined))
+    throw usageError('give --port or --network, one of them');
   let port: Port;
   if (wantedPort !== undefined) port = await resolvePort(context, wantedPort);
   else {
@@ -77,8 +82,17 @@ const boot = async (outer: CommandContext): Promise<number | undefined> => {
   }
   const network = await topology.getNetwork({ id: port.network_id }, { signal });
   const guest = await vmBoot({ lab, host, name, port: await guestPort(context, port, network) }, signal);
-  output.text(`booted ${name} on ${host}: port ${port.id}, ${guest.tap}, ${guest.port.ips.map(({ address }) => address).join(' ')}`);
-  output.data({ name, host, port_id: port.id, tap: guest.tap, mac_address: port.mac_address, fixed_ips: port.fixed_ips });
+  output.text(
+    `booted ${name} on ${host}: port ${port.id}, ${guest.tap}, ${guest.port.ips.map(({ address }) => address).join(' ')}`,
+  );
+  output.data({
+    name,
+    host,
+    port_id: port.id,
+    tap: guest.tap,
+    mac_address: port.mac_address,
+    fixed_ips: port.fixed_ips,
+  });
   return undefined;
 };
 
@@ -113,8 +127,14 @@ const up = async (context: CommandContext): Promise<number | undefined> => {
     signal,
   );
   const ms = Math.round(performance.now() - started);
-  output.text(`lab ${lab.name} is up in ${ms.toString()} ms: ${lab.hosts.map(({ name, underlayAddress }) => `${name} (VTEP ${underlayAddress})`).join(', ')}`);
-  output.data({ name: lab.name, state_dir: lab.stateDir, hosts: lab.hosts.map(({ name, underlayAddress }) => ({ name, vtep_address: underlayAddress })) });
+  output.text(
+    `lab ${lab.name} is up in ${ms.toString()} ms: ${lab.hosts.map(({ name, underlayAddress }) => `${name} (VTEP ${underlayAddress})`).join(', ')}`,
+  );
+  output.data({
+    name: lab.name,
+    state_dir: lab.stateDir,
+    hosts: lab.hosts.map(({ name, underlayAddress }) => ({ name, vtep_address: underlayAddress })),
+  });
   return undefined;
 };
 
@@ -184,7 +204,7 @@ export const labCommands: readonly Command[] = [
         { title: 'GUESTS', value: ({ guests }) => String(guests) },
         { title: 'STATE DIR', value: ({ stateDir }) => stateDir },
       ]);
-      return await Promise.resolve(undefined);
+      await Promise.resolve(undefined);
     },
   },
   {
@@ -192,7 +212,7 @@ export const labCommands: readonly Command[] = [
     summary: 'what of a lab runs, and where its logs are',
     args: ['[NAME]'],
     flags: { name: NAME },
-    run: async (context) => Promise.resolve(status(context)),
+    run: (context) => Promise.resolve(status(context)),
   },
   {
     path: 'lab exec',
@@ -262,7 +282,7 @@ export const labCommands: readonly Command[] = [
         { title: 'TAP', value: ({ tap }) => tap },
         { title: 'ADDRESSES', value: ({ port }) => port.ips.map(({ address }) => address).join(' ') },
       ]);
-      return await Promise.resolve(undefined);
+      await Promise.resolve(undefined);
     },
   },
 ];

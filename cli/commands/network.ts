@@ -58,7 +58,9 @@ export const networkCommands: readonly Command[] = [
         ...(flags.choice('up') !== undefined && { admin_state_up: flags.choice('up') }),
       });
       const topology = await connections.topology();
-      output.object(await topology.createNetwork({ network, request_id: randomUUID(), validate_only: false }, { signal }));
+      output.object(
+        await topology.createNetwork({ network, request_id: randomUUID(), validate_only: false }, { signal }),
+      );
       return undefined;
     },
   },

@@ -23,7 +23,12 @@ const changeable: Readonly<Record<string, Flag>> = {
   host: { type: 'string', value: 'HOST', doc: 'bind it to that host without waiting for a device; none: unbind it' },
   'device-id': { type: 'string', value: 'ID', doc: 'what it belongs to: a VM, for example' },
   'device-owner': { type: 'string', value: 'KIND', doc: 'what kind of thing that is, e.g. compute:kvm' },
-  'allowed-address': { type: 'string', multiple: true, value: 'IP[,MAC]', doc: 'a further source address that it may use' },
+  'allowed-address': {
+    type: 'string',
+    multiple: true,
+    value: 'IP[,MAC]',
+    doc: 'a further source address that it may use',
+  },
   up: { type: 'boolean', doc: 'administratively up' },
   'no-up': { type: 'boolean', doc: 'administratively down' },
 };
@@ -69,7 +74,8 @@ const wait = async (context: CommandContext): Promise<number> => {
     if (port.status === Status.STATUS_ERROR) {
       throw new DomainError('precondition', 'PORT_ERROR', `port ${port.id} cannot be served: ${port.status_message}`);
     }
-    if (left() <= 0) throw new DomainError('deadline', 'PORT_NOT_ACTIVE', `port ${port.id} is ${port.status.replace('STATUS_', '')}`);
+    if (left() <= 0)
+      throw new DomainError('deadline', 'PORT_NOT_ACTIVE', `port ${port.id} is ${port.status.replace('STATUS_', '')}`);
     if (!told && performance.now() - started > 1000) {
       output.note(`waiting for a device of port ${port.id} ...`);
       told = true;
@@ -79,7 +85,10 @@ const wait = async (context: CommandContext): Promise<number> => {
   }
   // The table has the port only after topology said so; a revision without it would be no news.
   for (;;) {
-    const { entries } = await l2pop.listForwardingEntries({ network_id: port.network_id, page_size: 1000, page_token: '' }, { signal });
+    const { entries } = await l2pop.listForwardingEntries(
+      { network_id: port.network_id, page_size: 1000, page_token: '' },
+      { signal },
+    );
     if (entries.some(({ port_id, generation }) => port_id === port.id && generation === port.binding_generation)) break;
     if (entries.length >= 1000 || left() <= 0) break;
     await sleep(10, signal);
@@ -92,7 +101,7 @@ const wait = async (context: CommandContext): Promise<number> => {
     output.text(`port ${port.id} is on ${port.binding_host_id}; every host holds revision ${revision}`);
     output.data({ port_id: port.id, binding_host_id: port.binding_host_id, revision, converged });
   }
-  return EXIT['ok'] ?? 0;
+  return EXIT.ok ?? 0;
 };
 
 /** `weft port …` */
@@ -104,7 +113,12 @@ export const portCommands: readonly Command[] = [
     flags: {
       id: { type: 'string', value: 'UUID', doc: 'its id; made up when not given' },
       mac: { type: 'string', value: 'MAC', doc: 'its MAC address; one of fa:16:3e when not given' },
-      'fixed-ip': { type: 'string', multiple: true, value: 'ip=...,subnet=...', doc: 'its addresses; one of each IP version when not given' },
+      'fixed-ip': {
+        type: 'string',
+        multiple: true,
+        value: 'ip=...,subnet=...',
+        doc: 'its addresses; one of each IP version when not given',
+      },
       ...changeable,
     },
     run: async (context) => {

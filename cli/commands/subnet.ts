@@ -11,7 +11,10 @@ const columns: readonly Column<Subnet>[] = [
   { title: 'NETWORK', value: ({ network_id }) => network_id },
   { title: 'CIDR', value: ({ cidr }) => cidr },
   { title: 'GATEWAY', value: ({ gateway_ip }) => gateway_ip ?? '-' },
-  { title: 'POOLS', value: ({ allocation_pools }) => allocation_pools.map(({ start, end }) => `${start}-${end}`).join(' ') },
+  {
+    title: 'POOLS',
+    value: ({ allocation_pools }) => allocation_pools.map(({ start, end }) => `${start}-${end}`).join(' '),
+  },
 ];
 
 const changeable: Readonly<Record<string, Flag>> = {
@@ -66,7 +69,12 @@ export const subnetCommands: readonly Command[] = [
       const { args, flags, connections, output, signal } = context;
       const { id: network_id } = await resolveNetwork(context, args[0] ?? '');
       const ipam = await connections.ipam();
-      const subnet = Subnet.fromPartial({ id: flags.text('id') ?? '', network_id, cidr: args[1] ?? '', ...given(flags).fields });
+      const subnet = Subnet.fromPartial({
+        id: flags.text('id') ?? '',
+        network_id,
+        cidr: args[1] ?? '',
+        ...given(flags).fields,
+      });
       output.object(await ipam.createSubnet({ subnet, request_id: randomUUID(), validate_only: false }, { signal }));
       return undefined;
     },

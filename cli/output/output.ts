@@ -25,7 +25,13 @@ export class Output {
   rows<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
     if (this.#json) this.#write(JSON.stringify(rows, undefined, 2));
     else if (rows.length === 0) this.note('none');
-    else this.#write(table(columns.map(({ title }) => title), rows.map((row) => columns.map(({ value }) => value(row)))));
+    else
+      this.#write(
+        table(
+          columns.map(({ title }) => title),
+          rows.map((row) => columns.map(({ value }) => value(row))),
+        ),
+      );
   }
 
   /** One object: field by field, or JSON. */

@@ -10,7 +10,9 @@ export const table = (titles: readonly string[], rows: readonly (readonly string
   return cells
     .map((row) =>
       row
-        .map((cell, column) => (column === row.length - 1 ? cell : cell + ' '.repeat((widths[column] ?? 0) - [...cell].length)))
+        .map((cell, column) =>
+          column === row.length - 1 ? cell : cell + ' '.repeat((widths[column] ?? 0) - [...cell].length),
+        )
         .join(GAP)
         .trimEnd(),
     )

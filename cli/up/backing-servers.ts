@@ -19,7 +19,9 @@ export const accepts = async (address: string, signal: AbortSignal): Promise<voi
 /** Whether something accepts connections there now. */
 export const acceptsNow = async (address: string): Promise<boolean> => {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = address.startsWith('/') ? connect(address) : connect(Number(address.slice(address.lastIndexOf(':') + 1)), hostOf(address));
+  const socket = address.startsWith('/')
+    ? connect(address)
+    : connect(Number(address.slice(address.lastIndexOf(':') + 1)), hostOf(address));
   socket.once('connect', () => {
     resolve(true);
   });
@@ -34,7 +36,11 @@ export const acceptsNow = async (address: string): Promise<boolean> => {
 const hostOf = (address: string): string => address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
 
 /** redis-server with an append-only file, on a unix socket only. */
-export const redisChild = async (dataDir: string, fsync: 'always' | 'everysec', log: Log): Promise<Supervised & { readonly socket: string }> => {
+export const redisChild = async (
+  dataDir: string,
+  fsync: 'always' | 'everysec',
+  log: Log,
+): Promise<Supervised & { readonly socket: string }> => {
   const dir = join(dataDir, 'redis');
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const socket = join(dataDir, 'redis.sock');

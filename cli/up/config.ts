@@ -5,19 +5,37 @@ import type { Values } from '#platform/config/settings.ts';
 
 /** All that can be set of `weft up`. */
 export const upSettings = defineSettings({
-  dataDir: setting('where Redis and NATS keep their state, and the sockets are', path.default('/var/lib/weft/control-plane')),
+  dataDir: setting(
+    'where Redis and NATS keep their state, and the sockets are',
+    path.default('/var/lib/weft/control-plane'),
+  ),
   listen: setting(
     'where to serve gRPC besides <data-dir>/weft.sock: host:port, [IPv6]:port or unix:/path, one or more',
     z.array(address).default(['127.0.0.1:7701']),
   ),
   natsListen: setting('where nats-server listens for agents and services', address.default('127.0.0.1:7704')),
-  otlpListen: setting('where traces are taken in (OTLP/HTTP), from agents and services', address.default('127.0.0.1:7702')),
-  otlpEndpoint: setting('another OTLP/HTTP collector that gets a copy of all traces', urlList(['http', 'https']).default([])),
+  otlpListen: setting(
+    'where traces are taken in (OTLP/HTTP), from agents and services',
+    address.default('127.0.0.1:7702'),
+  ),
+  otlpEndpoint: setting(
+    'another OTLP/HTTP collector that gets a copy of all traces',
+    urlList(['http', 'https']).default([]),
+  ),
   metricsListen: setting('where to serve /metrics for Prometheus; off when unset', address.optional()),
   isolate: setting('run each service as a process of its own, restarted when it dies', z.boolean().default(false)),
-  ipamListen: setting('with --isolate: where ipam serves gRPC besides <data-dir>/ipam.sock', z.array(address).default(['127.0.0.1:7705'])),
-  topologyListen: setting('with --isolate: where topology serves gRPC besides <data-dir>/topology.sock', z.array(address).default(['127.0.0.1:7706'])),
-  l2popListen: setting('with --isolate: where l2pop serves gRPC besides <data-dir>/l2pop.sock', z.array(address).default(['127.0.0.1:7707'])),
+  ipamListen: setting(
+    'with --isolate: where ipam serves gRPC besides <data-dir>/ipam.sock',
+    z.array(address).default(['127.0.0.1:7705']),
+  ),
+  topologyListen: setting(
+    'with --isolate: where topology serves gRPC besides <data-dir>/topology.sock',
+    z.array(address).default(['127.0.0.1:7706']),
+  ),
+  l2popListen: setting(
+    'with --isolate: where l2pop serves gRPC besides <data-dir>/l2pop.sock',
+    z.array(address).default(['127.0.0.1:7707']),
+  ),
   defaultMtu: setting(
     'MTU of networks that do not say: 50 less than the underlay has, 70 less where that is IPv6',
     z.int().min(576).max(65_535).default(1_450),

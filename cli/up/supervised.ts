@@ -54,9 +54,14 @@ export class Supervised implements Component {
       await withDeadline(READY_MS, signal, async () => first.promise);
     } catch (thrown) {
       await this.stop(signal);
-      throw new DomainError('unavailable', 'CHILD_NOT_READY', `${this.name} did not start: see ${this.#options.logFile}`, {
-        cause: thrown,
-      });
+      throw new DomainError(
+        'unavailable',
+        'CHILD_NOT_READY',
+        `${this.name} did not start: see ${this.#options.logFile}`,
+        {
+          cause: thrown,
+        },
+      );
     }
   }
 

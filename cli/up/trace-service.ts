@@ -11,15 +11,19 @@ const MAX_PAGE = 200;
 export const traceService = (store: TraceStore): RpcService =>
   service(TraceServiceService, {
     listTraces: unary(async (request) => {
-      if (!KINDS.includes(request.object_kind)) throw invalidField('object_kind', request.object_kind, 'is not port, network or host');
+      if (!KINDS.includes(request.object_kind))
+        throw invalidField('object_kind', request.object_kind, 'is not port, network or host');
       if (request.object_id === '') throw invalidField('object_id', '', 'is required');
       if (request.page_size < 0) throw invalidField('page_size', request.page_size, 'is negative');
       const limit = Math.min(request.page_size === 0 ? 10 : request.page_size, MAX_PAGE);
       const attribute = `weft.${request.object_kind}.id`;
-      return await Promise.resolve({ traces: store.find({ attribute, value: request.object_id, limit }).map(toWireTrace) });
+      return await Promise.resolve({
+        traces: store.find({ attribute, value: request.object_id, limit }).map(toWireTrace),
+      });
     }),
     getTrace: unary(async (request) => {
-      if (!/^[0-9a-f]{32}$/.test(request.trace_id)) throw invalidField('trace_id', request.trace_id, 'is not 32 hexadecimal digits');
+      if (!/^[0-9a-f]{32}$/.test(request.trace_id))
+        throw invalidField('trace_id', request.trace_id, 'is not 32 hexadecimal digits');
       const trace = store.get(request.trace_id);
       if (trace === undefined) throw notFound('trace', request.trace_id);
       return await Promise.resolve(toWireTrace(trace));

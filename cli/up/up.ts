@@ -43,17 +43,26 @@ const compose = async (config: UpConfig, log: Log, fail: (error: Error) => void)
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const socket = join(dataDir, 'weft.sock');
   if (await acceptsNow(socket)) {
-    throw new DomainError('precondition', 'ALREADY_RUNNING', `a control plane runs on ${dataDir} already: give another --data-dir`);
+    throw new DomainError(
+      'precondition',
+      'ALREADY_RUNNING',
+      `a control plane runs on ${dataDir} already: give another --data-dir`,
+    );
   }
   const store = new TraceStore({ maxTraces: config.traces, maxSpans: config.spans });
   const [forwardTo] = config.otlpEndpoint;
   const descriptors = await readDescriptors();
   const redis = await redisChild(dataDir, config.redisFsync, log);
   const nats = await natsChild(dataDir, config.natsListen, log);
-  const backing = { redis: redis.socket, nats: [`nats://${config.natsListen}`], otlpEndpoint: [`http://${config.otlpListen}`] };
-  const services: { readonly components: readonly Component[]; readonly services: readonly RpcService[] } = config.isolate
-    ? { components: isolatedServices(config, backing, log), services: [] }
-    : embeddedServices(config, backing, log, fail);
+  const backing = {
+    redis: redis.socket,
+    nats: [`nats://${config.natsListen}`],
+    otlpEndpoint: [`http://${config.otlpListen}`],
+  };
+  const services: { readonly components: readonly Component[]; readonly services: readonly RpcService[] } =
+    config.isolate
+      ? { components: isolatedServices(config, backing, log), services: [] }
+      : embeddedServices(config, backing, log, fail);
   return [
     otlpReceiver({ listen: config.otlpListen, store, log, ...(forwardTo !== undefined && { forwardTo }) }),
     telemetry({
@@ -86,7 +95,14 @@ const isolatedServices = (config: UpConfig, backing: Backing, log: Log): readonl
         process.execPath,
         fileURLToPath(new URL(`../../services/${name}/main.ts`, import.meta.url)),
         ...['--listen', [`unix:${socketOf(name)}`, ...listen].join(',')],
-        ...['--redis', backing.redis, '--nats', backing.nats.join(','), '--otlp-endpoint', backing.otlpEndpoint.join(',')],
+        ...[
+          '--redis',
+          backing.redis,
+          '--nats',
+          backing.nats.join(','),
+          '--otlp-endpoint',
+          backing.otlpEndpoint.join(','),
+        ],
         ...['--log-level', config.logLevel],
         ...flags,
       ],

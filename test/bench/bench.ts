@@ -31,14 +31,18 @@ const say = (line: string): void => {
 };
 const wanted = (part: string): boolean => values.only === '' || values.only.split(',').includes(part);
 
-const up = async (hosts: number): Promise<LabWeft> => LabWeft.up({ name: LAB, hosts, separate: true }, AbortSignal.timeout(300_000));
+const up = async (hosts: number): Promise<LabWeft> =>
+  LabWeft.up({ name: LAB, hosts, separate: true }, AbortSignal.timeout(300_000));
 
 const convergence = async (lab: LabWeft) => {
   const network = await lab.network({ name: 'one-by-one' });
   await lab.subnet(network, '10.20.0.0/16');
   // Every host has a port of the network before the first measured one: what is measured is a port more, not a network more.
   const warm = await inFlight(HOSTS * 3, 16, async () => lab.port(network));
-  await plugAll(lab, warm.map(({ id }) => id));
+  await plugAll(
+    lab,
+    warm.map(({ id }) => id),
+  );
   await lab.converged(network.id, warm.length, 60_000);
   await sleep(4_000, AbortSignal.timeout(10_000));
   const ports = await inFlight(Number(values.rounds), 16, async () => lab.port(network));
@@ -56,7 +60,10 @@ const bulk = async (lab: LabWeft) => {
   const network = await lab.network({ name: 'bulk' });
   await lab.subnet(network, '10.30.0.0/16');
   const warm = await inFlight(HOSTS, 16, async () => lab.port(network));
-  await plugAll(lab, warm.map(({ id }) => id));
+  await plugAll(
+    lab,
+    warm.map(({ id }) => id),
+  );
   await lab.converged(network.id, warm.length, 60_000);
   await sleep(4_000, AbortSignal.timeout(10_000));
   const creating = performance.now();
@@ -74,9 +81,18 @@ const bulk = async (lab: LabWeft) => {
     const local = ports.filter((_, at) => at % lab.hosts.length === index).length + 1;
     const { fdb, neighbours } = await kernelTables(lab.name, host, `vxlan-${network.segmentation_id.toString()}`);
     const remote = PORTS + HOSTS - local;
-    if (fdb.size !== remote || neighbours.size !== remote) throw new Error(`${host}: ${fdb.size.toString()} FDB rows, ${neighbours.size.toString()} neighbours, not ${remote.toString()}`);
+    if (fdb.size !== remote || neighbours.size !== remote)
+      throw new Error(
+        `${host}: ${fdb.size.toString()} FDB rows, ${neighbours.size.toString()} neighbours, not ${remote.toString()}`,
+      );
   }
-  return { hosts: HOSTS, ports: PORTS, seconds: round(seconds), ports_per_second: Math.round(PORTS / seconds), create_seconds: round(createSeconds) };
+  return {
+    hosts: HOSTS,
+    ports: PORTS,
+    seconds: round(seconds),
+    ports_per_second: Math.round(PORTS / seconds),
+    create_seconds: round(createSeconds),
+  };
 };
 
 const ipamRate = async (lab: LabWeft) => {
@@ -86,9 +102,19 @@ const ipamRate = async (lab: LabWeft) => {
   const count = 10_000;
   const started = performance.now();
   await inFlight(count, 64, async (index) =>
-    ipam.allocateAddresses({ network_id: network.id, owner_id: `bench-${index.toString()}`, fixed_ips: [], request_id: '', validate_only: false }),
+    ipam.allocateAddresses({
+      network_id: network.id,
+      owner_id: `bench-${index.toString()}`,
+      fixed_ips: [],
+      request_id: '',
+      validate_only: false,
+    }),
   );
-  return { allocations_per_second: Math.round(count / ((performance.now() - started) / 1000)), n: count, in_flight: 64 };
+  return {
+    allocations_per_second: Math.round(count / ((performance.now() - started) / 1000)),
+    n: count,
+    in_flight: 64,
+  };
 };
 
 const serviceRss = async (): Promise<Record<string, number>> => {
@@ -130,7 +156,9 @@ const bench = async (): Promise<void> => {
   }
   await writeFile(new URL('./results.json', import.meta.url), `${JSON.stringify(results, undefined, 2)}\n`);
   const rows = Object.entries(results).flatMap(([part, value]) =>
-    typeof value === 'object' && value !== null ? Object.entries(value).map(([key, figure]) => [part, key, String(figure)]) : [[part, '', String(value)]],
+    typeof value === 'object' && value !== null
+      ? Object.entries(value).map(([key, figure]) => [part, key, String(figure)])
+      : [[part, '', String(value)]],
   );
   process.stdout.write(`${table(['PART', 'FIGURE', 'VALUE'], rows)}\n`);
 };

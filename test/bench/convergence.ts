@@ -20,7 +20,12 @@ const ROUND_MS = 10_000;
  * One port at a time: from the moment a tap appears in its host's kernel to the moment the last of the other kernels has the
  * port's FDB row and neighbours. Both ends are read by iproute2 from the kernels.
  */
-export const measureConvergence = async (lab: LabWeft, network: Network, ports: readonly Port[], pauseMs = 25): Promise<Figures & { readonly hosts: number }> => {
+export const measureConvergence = async (
+  lab: LabWeft,
+  network: Network,
+  ports: readonly Port[],
+  pauseMs = 25,
+): Promise<Figures & { readonly hosts: number }> => {
   let current: Awaited | undefined;
   const vxlan = `vxlan-${network.segmentation_id.toString()}`;
   await using observer = new KernelObserver(({ host, ms, line }) => {
@@ -36,7 +41,8 @@ export const measureConvergence = async (lab: LabWeft, network: Network, ports: 
     rows.ms = ms;
     current.rows.set(host, rows);
     const needed = 1 + current.port.fixed_ips.length;
-    if ([...current.rows.values()].filter(({ seen }) => seen >= needed).length === lab.hosts.length - 1) current.done.resolve(undefined);
+    if ([...current.rows.values()].filter(({ seen }) => seen >= needed).length === lab.hosts.length - 1)
+      current.done.resolve(undefined);
   });
   const makers = new Map<string, TapMaker>();
   await using makersOwner = new AsyncDisposableStack();
@@ -51,7 +57,11 @@ export const measureConvergence = async (lab: LabWeft, network: Network, ports: 
     const host = lab.hosts[index % lab.hosts.length] ?? '';
     current = { port, host, tapMs: undefined, rows: new Map(), done: Promise.withResolvers() };
     makers.get(host)?.add([tapOf(port.id)]);
-    const timer = setTimeout(() => current?.done.reject(new Error(`port ${port.id} on ${host}: not everywhere after ${ROUND_MS.toString()} ms`)), ROUND_MS);
+    const timer = setTimeout(
+      () =>
+        current?.done.reject(new Error(`port ${port.id} on ${host}: not everywhere after ${ROUND_MS.toString()} ms`)),
+      ROUND_MS,
+    );
     await current.done.promise;
     clearTimeout(timer);
     // The host's own monitor may speak after the others.

@@ -13,13 +13,28 @@ import { round } from './figures.ts';
 import { TapMaker, tapOf } from './taps.ts';
 
 export interface EntriesResult {
-  readonly entries: { readonly count: number; readonly seconds: number; readonly floor_seconds: number; readonly floor_neighbours_seconds: number };
-  readonly resync: { readonly entries: number; readonly seconds: number; readonly operations: number; readonly pings_sent: number; readonly pings_lost: number };
+  readonly entries: {
+    readonly count: number;
+    readonly seconds: number;
+    readonly floor_seconds: number;
+    readonly floor_neighbours_seconds: number;
+  };
+  readonly resync: {
+    readonly entries: number;
+    readonly seconds: number;
+    readonly operations: number;
+    readonly pings_sent: number;
+    readonly pings_lost: number;
+  };
   readonly agentRssMb: number;
 }
 
 /** A network whose many ports are on a host that is no more than a record: what a large site looks like to one host. */
-export const measureEntries = async (lab: LabWeft, count: number, say: (line: string) => void): Promise<EntriesResult> => {
+export const measureEntries = async (
+  lab: LabWeft,
+  count: number,
+  say: (line: string) => void,
+): Promise<EntriesResult> => {
   const topology = await lab.connections.topology();
   const far = Host.fromPartial({ id: 'far', vtep_address: '192.0.2.200', driver: Driver.DRIVER_LINUXBRIDGE });
   await topology.createHost({ host: far, request_id: randomUUID(), validate_only: false });
@@ -33,13 +48,22 @@ export const measureEntries = async (lab: LabWeft, count: number, say: (line: st
   const seconds = await firstPort(lab, network, here, count);
   const tables = await kernelTables(lab.name, here, `vxlan-${network.segmentation_id.toString()}`);
   if (tables.fdb.size !== count || tables.neighbours.size !== count) {
-    throw new Error(`${here} has ${tables.fdb.size.toString()} FDB rows and ${tables.neighbours.size.toString()} neighbours, not ${count.toString()}`);
+    throw new Error(
+      `${here} has ${tables.fdb.size.toString()} FDB rows and ${tables.neighbours.size.toString()} neighbours, not ${count.toString()}`,
+    );
   }
-  say(`${count.toString()} entries on ${here} in ${seconds.toFixed(2)} s; raw bridge -batch ${floor.fdbSeconds.toFixed(2)} s, ip -batch ${floor.neighbourSeconds.toFixed(2)} s`);
+  say(
+    `${count.toString()} entries on ${here} in ${seconds.toFixed(2)} s; raw bridge -batch ${floor.fdbSeconds.toFixed(2)} s, ip -batch ${floor.neighbourSeconds.toFixed(2)} s`,
+  );
   const agentRssMb = await rssOfAgent(lab.name, here);
   const resync = await restart(lab, network, here, there, count);
   return {
-    entries: { count, seconds: round(seconds), floor_seconds: round(floor.fdbSeconds), floor_neighbours_seconds: round(floor.neighbourSeconds) },
+    entries: {
+      count,
+      seconds: round(seconds),
+      floor_seconds: round(floor.fdbSeconds),
+      floor_neighbours_seconds: round(floor.neighbourSeconds),
+    },
     resync,
     agentRssMb: round(agentRssMb),
   };
@@ -64,14 +88,22 @@ const firstPort = async (lab: LabWeft, network: Network, host: string, count: nu
   for (;;) {
     const state = await l2pop.getNetworkState({ network_id: network.id });
     const mine = state.hosts.find(({ host_id }) => host_id === host);
-    if (state.entry_count === count + 1 && mine !== undefined && mine.acked_revision === state.revision) return (performance.now() - started) / 1000;
-    if (performance.now() - started > 120_000) throw new Error(`${host} did not acknowledge ${count.toString()} entries`);
+    if (state.entry_count === count + 1 && mine?.acked_revision === state.revision)
+      return (performance.now() - started) / 1000;
+    if (performance.now() - started > 120_000)
+      throw new Error(`${host} did not acknowledge ${count.toString()} entries`);
     await sleep(5, AbortSignal.timeout(5_000));
   }
 };
 
 /** Kills the agent under a ping every 5 ms between two hosts and starts it again. */
-const restart = async (lab: LabWeft, network: Network, here: string, there: string, count: number): Promise<EntriesResult['resync']> => {
+const restart = async (
+  lab: LabWeft,
+  network: Network,
+  here: string,
+  there: string,
+  count: number,
+): Promise<EntriesResult['resync']> => {
   const near = await lab.port(network);
   const remote = await lab.port(network);
   await lab.boot('near', here, near, network);
@@ -88,7 +120,11 @@ const restart = async (lab: LabWeft, network: Network, here: string, there: stri
   for (;;) {
     const state = await agent.getHostState({}).catch(() => undefined);
     const held = state?.networks.find(({ network_id }) => network_id === network.id);
-    if (state !== undefined && held?.audit_time !== undefined && state.ports.some(({ port_id, plugged }) => port_id === near.id && plugged)) {
+    if (
+      state !== undefined &&
+      held?.audit_time !== undefined &&
+      state.ports.some(({ port_id, plugged }) => port_id === near.id && plugged)
+    ) {
       operations = Number(state.operation_count);
       break;
     }
@@ -111,7 +147,9 @@ const untilPing = async (lab: string, guest: string, address: string): Promise<v
 };
 
 const rssOfAgent = async (lab: string, host: string): Promise<number> => {
-  const agent = labProcesses({ lab, host }).find(({ argv }) => argv.some((word) => word.endsWith('agents/dataplane/main.ts')));
+  const agent = labProcesses({ lab, host }).find(({ argv }) =>
+    argv.some((word) => word.endsWith('agents/dataplane/main.ts')),
+  );
   return agent === undefined ? Number.NaN : await rssMb(agent.pid);
 };
 

@@ -42,7 +42,8 @@ const redisScript = async (socket: string): Promise<number> => {
   const redis = new Redis(socket);
   redis.on('error', () => undefined);
   const taken: number[] = [];
-  const script = "redis.call('INCR', KEYS[1]) redis.call('HSET', KEYS[2], 'f', ARGV[1]) return redis.call('XADD', KEYS[3], '*', 'v', ARGV[1])";
+  const script =
+    "redis.call('INCR', KEYS[1]) redis.call('HSET', KEYS[2], 'f', ARGV[1]) return redis.call('XADD', KEYS[3], '*', 'v', ARGV[1])";
   for (let round = 0; round < ROUNDS; round += 1) {
     const started = performance.now();
     await redis.eval(script, 3, '{f}a', '{f}b', '{f}c', String(round));
@@ -66,15 +67,34 @@ export const measureRawBatch = async (lab: string, host: string, count: number):
   const device = 'vxlan-raw';
   const at = { lab, host };
   await inPlace(at, ['ip', 'link', 'add', 'brqraw', 'type', 'bridge']);
-  await inPlace(at, ['ip', 'link', 'add', device, 'type', 'vxlan', 'id', '16777000', 'dstport', '4790', 'nolearning', 'proxy']);
+  await inPlace(at, [
+    'ip',
+    'link',
+    'add',
+    device,
+    'type',
+    'vxlan',
+    'id',
+    '16777000',
+    'dstport',
+    '4790',
+    'nolearning',
+    'proxy',
+  ]);
   await inPlace(at, ['ip', 'link', 'set', device, 'master', 'brqraw', 'up']);
   try {
     const hex = (value: number): string => value.toString(16).padStart(2, '0');
-    const mac = (index: number): string => `fa:17:00:${hex(index >> 16)}:${hex((index >> 8) & 255)}:${hex(index & 255)}`;
+    const mac = (index: number): string =>
+      `fa:17:00:${hex(index >> 16)}:${hex((index >> 8) & 255)}:${hex(index & 255)}`;
     const numbers = Array.from({ length: count }, (_, index) => index);
-    const fdb = numbers.map((index) => `fdb replace ${mac(index)} dev ${device} dst 192.0.2.200 self master static\n`).join('');
+    const fdb = numbers
+      .map((index) => `fdb replace ${mac(index)} dev ${device} dst 192.0.2.200 self master static\n`)
+      .join('');
     const neighbours = numbers
-      .map((index) => `neigh replace 10.${(index >> 16).toString()}.${((index >> 8) & 255).toString()}.${(index & 255).toString()} lladdr ${mac(index)} nud permanent dev ${device}\n`)
+      .map(
+        (index) =>
+          `neigh replace 10.${(index >> 16).toString()}.${((index >> 8) & 255).toString()}.${(index & 255).toString()} lladdr ${mac(index)} nud permanent dev ${device}\n`,
+      )
       .join('');
     await writeFile(`${dir.path}/fdb`, fdb);
     await writeFile(`${dir.path}/neigh`, neighbours);

@@ -44,7 +44,8 @@ const guests = [
 const demo = async (): Promise<void> => {
   heading('a control plane and three hosts, each a network namespace with an agent of its own');
   await using lab = await LabWeft.up({ name: LAB, hosts: 3 });
-  for (const host of lab.lab.hosts) say(`    ${host.name}: VTEP ${host.underlayAddress} on ${host.underlayDevice}, MTU ${host.mtu.toString()}`);
+  for (const host of lab.lab.hosts)
+    say(`    ${host.name}: VTEP ${host.underlayAddress} on ${host.underlayDevice}, MTU ${host.mtu.toString()}`);
   verify(lab.hosts.length === 3, 'three hosts are up');
 
   heading('a network with an IPv4 and an IPv6 subnet');
@@ -67,7 +68,9 @@ const demo = async (): Promise<void> => {
   await lab.boot('vm4', 'h1', warm, network);
   await lab.converged(network.id, 4);
   const measured = await convergenceOf(lab, warm.id);
-  say(`    vm4, the fourth guest: ${measured.ms.toFixed(2)} ms from its tap to the kernel of the last of ${measured.hosts.toString()} hosts`);
+  say(
+    `    vm4, the fourth guest: ${measured.ms.toFixed(2)} ms from its tap to the kernel of the last of ${measured.hosts.toString()} hosts`,
+  );
   verify(measured.hosts === 3, 'all three hosts applied it in one trace');
 
   heading('every guest reaches every other: ping and TCP, IPv4 and IPv6');
@@ -75,12 +78,20 @@ const demo = async (): Promise<void> => {
   const servers = all.map(async ({ name }) => tcpEcho(LAB, name, 5_000));
   await sleep(700, AbortSignal.timeout(5_000));
   for (const { name } of all) {
-    const others = all.filter((other) => other.name !== name).flatMap(({ port }) => port.fixed_ips.map(({ ip_address }) => ip_address));
+    const others = all
+      .filter((other) => other.name !== name)
+      .flatMap(({ port }) => port.fixed_ips.map(({ ip_address }) => ip_address));
     const pings = await Promise.all(others.map(async (address) => ping(LAB, name, address, 3, 10)));
     const lost = pings.reduce((sum, { sent, received }) => sum + sent - received, 0);
-    verify(pings.every(({ sent }) => sent === 3) && lost === 0, `${name} pings ${others.length.toString()} addresses, nothing lost`);
+    verify(
+      pings.every(({ sent }) => sent === 3) && lost === 0,
+      `${name} pings ${others.length.toString()} addresses, nothing lost`,
+    );
     const tcp = await tcpCheck(LAB, name, others);
-    verify(others.every((address) => tcp[address] === true), `${name} exchanges 100 kB over TCP with each of them`);
+    verify(
+      others.every((address) => tcp[address] === true),
+      `${name} exchanges 100 kB over TCP with each of them`,
+    );
   }
 
   await Promise.all(servers);
@@ -90,7 +101,10 @@ const demo = async (): Promise<void> => {
   await shown('h1', ['ip', 'neigh', 'show', 'dev', vxlan]);
   const tables = await kernelTables(LAB, 'h1', vxlan);
   const remote = all.filter(({ name }) => name === 'vm2' || name === 'vm3').map(({ port }) => port);
-  verify(tables.fdb.size === 2 && remote.every(({ mac_address }) => tables.fdb.has(mac_address)), 'a unicast row for each remote guest, none more');
+  verify(
+    tables.fdb.size === 2 && remote.every(({ mac_address }) => tables.fdb.has(mac_address)),
+    'a unicast row for each remote guest, none more',
+  );
   verify(tables.neighbours.size === 4, 'a permanent neighbour for each of their addresses');
   verify(tables.flood.join(' ') === '192.0.2.12 192.0.2.13', 'the flood list is the two other VTEPs');
 
@@ -105,7 +119,10 @@ const demo = async (): Promise<void> => {
   await sleep(300, AbortSignal.timeout(5_000));
   await agentStart({ lab: LAB, host: 'h2' }, AbortSignal.timeout(30_000));
   const restart = await underFire;
-  verify(restart.sent === 800 && restart.received === 800, `${restart.sent.toString()} pings sent, ${(restart.sent - restart.received).toString()} lost`);
+  verify(
+    restart.sent === 800 && restart.received === 800,
+    `${restart.sent.toString()} pings sent, ${(restart.sent - restart.received).toString()} lost`,
+  );
   const agent = await lab.connections.agent('h2');
   await lab.inSync(network.id, 4);
   const state = await agent.getHostState({});
@@ -120,7 +137,10 @@ const demo = async (): Promise<void> => {
   await lab.inSync(network.id, 4);
   const after = await kernelTables(LAB, 'h2', vxlan);
   verify(after.fdb.get(warm.mac_address) === '192.0.2.13', 'h2 sends to it by VTEP 192.0.2.13');
-  verify(moved.sent - moved.received <= 10, `${(moved.sent - moved.received).toString()} of ${moved.sent.toString()} pings lost while it moved`);
+  verify(
+    moved.sent - moved.received <= 10,
+    `${(moved.sent - moved.received).toString()} of ${moved.sent.toString()} pings lost while it moved`,
+  );
   await command('status');
 
   heading('everything is deleted');

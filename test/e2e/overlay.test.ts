@@ -44,8 +44,11 @@ describe.each(['ipv4', 'ipv6'] as const)('an overlay over %s', (underlay) => {
     await inPlace({ lab: lab.name, vm: 'g1' }, ['sleep', '0.7']);
     for (const guest of guests) {
       const others = guests.filter((other) => other !== guest).flatMap((other) => addressesOf(port(other)));
-      for (const address of others) expect(await ping(lab.name, guest, address, 3, 10)).toEqual({ sent: 3, received: 3 });
-      expect(await tcpCheck(lab.name, guest, others)).toEqual(Object.fromEntries(others.map((address) => [address, true])));
+      for (const address of others)
+        expect(await ping(lab.name, guest, address, 3, 10)).toEqual({ sent: 3, received: 3 });
+      expect(await tcpCheck(lab.name, guest, others)).toEqual(
+        Object.fromEntries(others.map((address) => [address, true])),
+      );
     }
     await Promise.all(servers);
   });
@@ -55,7 +58,9 @@ describe.each(['ipv4', 'ipv6'] as const)('an overlay over %s', (underlay) => {
     const payload = network.mtu - 28;
     const at = { lab: lab.name, vm: 'g1' };
     await inPlace(at, ['ping', '-c', '1', '-W', '2', '-M', 'do', '-s', payload.toString(), target]);
-    await expect(inPlace(at, ['ping', '-c', '1', '-W', '1', '-M', 'do', '-s', (payload + 1).toString(), target])).rejects.toThrow();
+    await expect(
+      inPlace(at, ['ping', '-c', '1', '-W', '1', '-M', 'do', '-s', (payload + 1).toString(), target]),
+    ).rejects.toThrow();
     expect(network.mtu).toBe(underlay === 'ipv4' ? 1450 : 1430);
   });
 
@@ -75,10 +80,13 @@ describe.each(['ipv4', 'ipv6'] as const)('an overlay over %s', (underlay) => {
     for (const [index, host] of lab.hosts.entries()) {
       const tables = await kernelTables(lab.name, host, vxlan);
       const remote = guests.filter((_, at) => at !== index);
-      const vtepOf = (guest: string): string => lab.lab.hosts[guests.findIndex((each) => each === guest)]?.underlayAddress ?? '';
+      const vtepOf = (guest: string): string =>
+        lab.lab.hosts[guests.findIndex((each) => each === guest)]?.underlayAddress ?? '';
       expect(tables.fdb).toEqual(new Map(remote.map((guest) => [port(guest).mac_address, vtepOf(guest)])));
       expect(tables.neighbours).toEqual(
-        new Map(remote.flatMap((guest) => addressesOf(port(guest)).map((address) => [address, port(guest).mac_address]))),
+        new Map(
+          remote.flatMap((guest) => addressesOf(port(guest)).map((address) => [address, port(guest).mac_address])),
+        ),
       );
       expect(tables.flood).toEqual(remote.map(vtepOf).sort());
     }
@@ -91,7 +99,9 @@ describe.each(['ipv4', 'ipv6'] as const)('an overlay over %s', (underlay) => {
     expect(sent - received).toBeLessThanOrEqual(10);
     await lab.inSync(network.id, 3);
     expect((await lab.getPort(port('g1').id)).binding_host_id).toBe('h3');
-    expect((await kernelTables(lab.name, 'h2', vxlan)).fdb.get(port('g1').mac_address)).toBe(lab.lab.hosts[2]?.underlayAddress);
+    expect((await kernelTables(lab.name, 'h2', vxlan)).fdb.get(port('g1').mac_address)).toBe(
+      lab.lab.hosts[2]?.underlayAddress,
+    );
     // h1 has no port of the network any more: it holds nothing of it.
     await eventually('h1 lets go of the network', async () => !(await deviceNames(lab.name, 'h1')).includes(vxlan));
     await lab.move('g1', 'h1');
@@ -100,7 +110,11 @@ describe.each(['ipv4', 'ipv6'] as const)('an overlay over %s', (underlay) => {
   });
 
   test('refuses, with a clear status, what its hosts cannot serve', async () => {
-    const flat = await lab.network({ name: 'flat', network_type: NetworkType.NETWORK_TYPE_FLAT, physical_network: 'provider' });
+    const flat = await lab.network({
+      name: 'flat',
+      network_type: NetworkType.NETWORK_TYPE_FLAT,
+      physical_network: 'provider',
+    });
     const jumbo = await lab.network({ name: 'jumbo', mtu: 8950 });
     for (const [name, refused, words] of [
       ['rf', flat, /cannot serve networks of type flat/],
@@ -108,7 +122,10 @@ describe.each(['ipv4', 'ipv6'] as const)('an overlay over %s', (underlay) => {
     ] as const) {
       const refusedPort = await lab.port(refused);
       await lab.boot(name, 'h2', refusedPort, refused);
-      await eventually('the port is refused', async () => (await lab.getPort(refusedPort.id)).status === 'STATUS_ERROR');
+      await eventually(
+        'the port is refused',
+        async () => (await lab.getPort(refusedPort.id)).status === 'STATUS_ERROR',
+      );
       expect((await lab.getPort(refusedPort.id)).status_message).toMatch(words);
       await lab.kill(name);
     }

@@ -14,7 +14,8 @@ export interface KernelTables {
 /** Runs a command in a place of a lab; throws what it wrote when it fails. */
 export const inPlace = async (target: LabTarget, argv: readonly string[], deadlineMs = 15_000): Promise<string> => {
   const result = await tryInPlace(target, argv, deadlineMs);
-  if (result.exitCode !== 0) throw new Error(`${argv.join(' ')}: exit ${result.exitCode.toString()}: ${result.stderr}${result.stdout}`);
+  if (result.exitCode !== 0)
+    throw new Error(`${argv.join(' ')}: exit ${result.exitCode.toString()}: ${result.stderr}${result.stdout}`);
   return result.stdout;
 };
 
@@ -22,7 +23,9 @@ export const inPlace = async (target: LabTarget, argv: readonly string[], deadli
 export const tryInPlace = async (target: LabTarget, argv: readonly string[], deadlineMs = 15_000): Promise<RunResult> =>
   await labRun(target, argv, { deadlineMs }, AbortSignal.timeout(deadlineMs + 1_000));
 
-const FdbRows = z.array(z.object({ mac: z.string().optional(), dst: z.string().optional(), master: z.string().optional() }));
+const FdbRows = z.array(
+  z.object({ mac: z.string().optional(), dst: z.string().optional(), master: z.string().optional() }),
+);
 const NeighRows = z.array(z.object({ dst: z.string(), lladdr: z.string().optional(), state: z.array(z.string()) }));
 const Links = z.array(z.object({ ifname: z.string() }));
 
@@ -32,7 +35,9 @@ const ZERO = '00:00:00:00:00:00';
 export const kernelTables = async (lab: string, host: string, vxlan: string): Promise<KernelTables> => {
   const at = { lab, host };
   const fdbRows = FdbRows.parse(JSON.parse(await inPlace(at, ['bridge', '-json', 'fdb', 'show', 'dev', vxlan])));
-  const neighRows = NeighRows.parse(JSON.parse(await inPlace(at, ['ip', '-json', 'neigh', 'show', 'dev', vxlan, 'nud', 'permanent'])));
+  const neighRows = NeighRows.parse(
+    JSON.parse(await inPlace(at, ['ip', '-json', 'neigh', 'show', 'dev', vxlan, 'nud', 'permanent'])),
+  );
   const fdb = new Map<string, string>();
   const flood: string[] = [];
   for (const { mac, dst } of fdbRows) {

@@ -2,7 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { Subnet } from '#proto/weft/ipam/v1/ipam.ts';
 import { Subnet as SubnetMessage } from '#proto/weft/ipam/v1/ipam.ts';
 import type { NetworkState } from '#proto/weft/l2pop/v1/l2pop.ts';
-import { Network as NetworkMessage, Port as PortMessage, type Network, type Port } from '#proto/weft/topology/v1/topology.ts';
+import {
+  Network as NetworkMessage,
+  Port as PortMessage,
+  type Network,
+  type Port,
+} from '#proto/weft/topology/v1/topology.ts';
 import { NetworkType } from '#proto/weft/type/v1/network.ts';
 import { Connections } from '../../cli/client/connections.ts';
 import { labEndpoints } from '../../cli/client/endpoints.ts';
@@ -56,19 +61,25 @@ export class LabWeft implements AsyncDisposable {
 
   async network(wish: Partial<Network> = {}): Promise<Network> {
     const network = NetworkMessage.fromPartial({ network_type: NetworkType.NETWORK_TYPE_VXLAN, ...wish });
-    return await (await this.connections.topology()).createNetwork({ network, request_id: randomUUID(), validate_only: false });
+    return await (
+      await this.connections.topology()
+    ).createNetwork({ network, request_id: randomUUID(), validate_only: false });
   }
 
   async subnet(network: Network, cidr: string): Promise<Subnet> {
     const subnet = SubnetMessage.fromPartial({ network_id: network.id, cidr });
-    const made = await (await this.connections.ipam()).createSubnet({ subnet, request_id: randomUUID(), validate_only: false });
+    const made = await (
+      await this.connections.ipam()
+    ).createSubnet({ subnet, request_id: randomUUID(), validate_only: false });
     this.#subnets.set(made.id, made);
     return made;
   }
 
   async port(network: Network, wish: Partial<Port> = {}): Promise<Port> {
     const port = PortMessage.fromPartial({ network_id: network.id, ...wish });
-    return await (await this.connections.topology()).createPort({ port, request_id: randomUUID(), validate_only: false });
+    return await (
+      await this.connections.topology()
+    ).createPort({ port, request_id: randomUUID(), validate_only: false });
   }
 
   async getPort(id: string): Promise<Port> {
@@ -76,15 +87,21 @@ export class LabWeft implements AsyncDisposable {
   }
 
   async deletePort(id: string): Promise<void> {
-    await (await this.connections.topology()).deletePort({ id, etag: '', request_id: randomUUID(), validate_only: false });
+    await (
+      await this.connections.topology()
+    ).deletePort({ id, etag: '', request_id: randomUUID(), validate_only: false });
   }
 
   async deleteNetwork(id: string): Promise<void> {
-    await (await this.connections.topology()).deleteNetwork({ id, etag: '', request_id: randomUUID(), validate_only: false });
+    await (
+      await this.connections.topology()
+    ).deleteNetwork({ id, etag: '', request_id: randomUUID(), validate_only: false });
   }
 
   async deleteSubnet(id: string): Promise<void> {
-    await (await this.connections.ipam()).deleteSubnet({ id, etag: '', request_id: randomUUID(), validate_only: false });
+    await (
+      await this.connections.ipam()
+    ).deleteSubnet({ id, etag: '', request_id: randomUUID(), validate_only: false });
   }
 
   /** Boots a guest behind a tap of the port. */
@@ -111,17 +128,25 @@ export class LabWeft implements AsyncDisposable {
 
   /** Resolves once l2pop's table has so many entries and every host has acknowledged its revision. */
   async converged(networkId: string, entries: number, withinMs = 20_000): Promise<NetworkState> {
-    return await this.#until(networkId, withinMs, (state) => state.entry_count === entries && state.hosts.every(({ lag }) => Number(lag) === 0));
+    return await this.#until(
+      networkId,
+      withinMs,
+      (state) => state.entry_count === entries && state.hosts.every(({ lag }) => Number(lag) === 0),
+    );
   }
 
   /** As `converged`, and every host has read back from its kernel what l2pop expects. */
   async inSync(networkId: string, entries: number, withinMs = 30_000): Promise<NetworkState> {
-    return await this.#until(networkId, withinMs, (state) => state.entry_count === entries && state.hosts.every(({ in_sync }) => in_sync));
+    return await this.#until(
+      networkId,
+      withinMs,
+      (state) => state.entry_count === entries && state.hosts.every(({ in_sync }) => in_sync),
+    );
   }
 
   async #until(networkId: string, withinMs: number, good: (state: NetworkState) => boolean): Promise<NetworkState> {
     const deadline = Date.now() + withinMs;
-    for (let last: unknown; ; ) {
+    for (let last: unknown; ;) {
       try {
         const state = await this.state(networkId);
         if (good(state)) return state;
@@ -129,7 +154,8 @@ export class LabWeft implements AsyncDisposable {
       } catch (thrown) {
         last = thrown;
       }
-      if (Date.now() > deadline) throw new Error(`network ${networkId} did not get there within ${withinMs.toString()} ms: ${describe(last)}`);
+      if (Date.now() > deadline)
+        throw new Error(`network ${networkId} did not get there within ${withinMs.toString()} ms: ${describe(last)}`);
       await sleep(20, AbortSignal.timeout(60_000));
     }
   }

@@ -6,7 +6,13 @@ export interface PingResult {
 }
 
 /** Pings from a guest: `count` packets, one each `intervalMs`. */
-export const ping = async (lab: string, guest: string, address: string, count = 2, intervalMs = 20): Promise<PingResult> => {
+export const ping = async (
+  lab: string,
+  guest: string,
+  address: string,
+  count = 2,
+  intervalMs = 20,
+): Promise<PingResult> => {
   const seconds = (intervalMs / 1000).toString();
   const argv = ['ping', '-n', '-q', '-i', seconds, '-c', count.toString(), '-W', '1', address];
   const { stdout } = await tryInPlace({ lab, vm: guest }, argv, count * intervalMs + 10_000);
@@ -41,7 +47,16 @@ export const tcpEcho = async (lab: string, guest: string, lifeMs: number): Promi
 };
 
 /** Sends `bytes` to each address and counts the echo; which came back whole. */
-export const tcpCheck = async (lab: string, guest: string, addresses: readonly string[], bytes = 100_000): Promise<Readonly<Record<string, boolean>>> => {
-  const { stdout } = await tryInPlace({ lab, vm: guest }, [process.execPath, '-e', CLIENT, bytes.toString(), ...addresses], 15_000);
+export const tcpCheck = async (
+  lab: string,
+  guest: string,
+  addresses: readonly string[],
+  bytes = 100_000,
+): Promise<Readonly<Record<string, boolean>>> => {
+  const { stdout } = await tryInPlace(
+    { lab, vm: guest },
+    [process.execPath, '-e', CLIENT, bytes.toString(), ...addresses],
+    15_000,
+  );
   return JSON.parse(stdout === '' ? '{}' : stdout) as Readonly<Record<string, boolean>>;
 };

@@ -105,7 +105,11 @@ export const agentService = (tools: AgentApiTools): RpcService => {
       const worker = workerOf(request.network_id);
       const address = parseUnicastIp('vtep_address', request.vtep_address);
       if (ipVersion(address) !== ipVersion(host.vtep.address)) {
-        throw invalidField('vtep_address', address, `is not of the address family of this host's VTEP ${host.vtep.address}`);
+        throw invalidField(
+          'vtep_address',
+          address,
+          `is not of the address family of this host's VTEP ${host.vtep.address}`,
+        );
       }
       if (address === host.vtep.address) throw invalidField('vtep_address', address, "is this host's own VTEP");
       await worker.pushAndWait({ kind: 'flood', address, present: true, cause: {} });
@@ -136,7 +140,9 @@ export const agentService = (tools: AgentApiTools): RpcService => {
       const name = parseDeviceName('device_name', request.device_name);
       const link = agent.links.get(name);
       if (link === undefined) {
-        throw new DomainError('not_found', 'DEVICE_NOT_FOUND', `this host has no device ${name}`, { details: { device: name } });
+        throw new DomainError('not_found', 'DEVICE_NOT_FOUND', `this host has no device ${name}`, {
+          details: { device: name },
+        });
       }
       return { port: toWirePort(await agent.devices.attach(portId, name, link)) };
     }),

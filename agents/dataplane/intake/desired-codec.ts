@@ -35,9 +35,7 @@ const Header = z.object({
 });
 const PortLine = z.object({
   port: z.string(),
-  entry: z
-    .object({ mac, ips: z.array(ip), host: z.string(), vtep: ip, udp: z.number(), generation: count })
-    .optional(),
+  entry: z.object({ mac, ips: z.array(ip), host: z.string(), vtep: ip, udp: z.number(), generation: count }).optional(),
   local: z.object({ device: z.string(), mac, ips: z.array(ip), generation: count }).optional(),
 });
 
@@ -61,7 +59,9 @@ export const stateLine = (portId: string, table: NetworkTable): string => {
         generation: String(entry.generation),
       },
     }),
-    ...(local && { local: { device: local.device, mac: local.mac, ips: local.ips, generation: String(local.generation) } }),
+    ...(local && {
+      local: { device: local.device, mac: local.mac, ips: local.ips, generation: String(local.generation) },
+    }),
   })}\n`;
 };
 

@@ -1,3 +1,4 @@
+import { sleep } from '#platform/async/sleep.ts';
 import { toError } from '#platform/errors/domain-error.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { HostIdentity } from '../model/intent.ts';
@@ -5,6 +6,8 @@ import type { StateFiles } from '../model/state-files.ts';
 import { parseStateLine, stateLine, tableHeader, type StateHeader } from './desired-codec.ts';
 import { NetworkTable } from './network-table.ts';
 
+/** Changes of this long go into the journal together. */
+const GATHER_MS = 50;
 /** A journal longer than this, and than the table, is written anew. */
 const COMPACT_AFTER = 4_096;
 
@@ -25,6 +28,7 @@ export class DesiredStore {
   readonly #host: HostIdentity;
   readonly #log: Log;
   readonly #journals = new Map<string, Journal>();
+  #hurry = new AbortController();
 
   constructor(files: StateFiles, host: HostIdentity, log: Log) {
     this.#files = files;
@@ -77,7 +81,11 @@ export class DesiredStore {
 
   /** Resolves when everything recorded so far is on disk. */
   async flush(): Promise<void> {
-    await Promise.all([...this.#journals.values()].map(async (journal) => journal.writing));
+    this.#hurry.abort();
+    while ([...this.#journals.values()].some(({ writing }) => writing !== undefined)) {
+      await Promise.all([...this.#journals.values()].map(async (journal) => journal.writing));
+    }
+    this.#hurry = new AbortController();
   }
 
   #rewrite(table: NetworkTable): void {
@@ -100,12 +108,14 @@ export class DesiredStore {
     this.#journals.set(table.networkId, journal);
   }
 
+  /** What comes within a moment is written at once: the kernel's steps have the machine to themselves first. */
   #write(networkId: string, journal: Journal): void {
     if (journal.writing !== undefined) return;
     const name = `${networkId}.network`;
-    const text = journal.pending;
-    journal.pending = '';
     journal.writing = this.#guarded(async () => {
+      await this.#pause();
+      const text = journal.pending;
+      journal.pending = '';
       if (journal.removed) {
         await this.#files.remove(name);
         if (this.#journals.get(networkId) === journal) this.#journals.delete(networkId);
@@ -114,6 +124,10 @@ export class DesiredStore {
       journal.writing = undefined;
       if (journal.pending !== '') this.#write(networkId, journal);
     });
+  }
+
+  async #pause(): Promise<void> {
+    if (!this.#hurry.signal.aborted) await sleep(GATHER_MS, this.#hurry.signal).catch(() => undefined);
   }
 
   async #guarded(work: () => Promise<void>): Promise<void> {

@@ -47,13 +47,21 @@ export class L2popSource implements ForwardingSource {
       const request = { network_id: networkId, since_revision: String(held) };
       const answer = await this.#client.listChanges(request, { signal });
       for (const change of answer.changes) {
-        changes.push(parseRevision(change, (error) => { this.#onBad(error); }));
+        changes.push(
+          parseRevision(change, (error) => {
+            this.#onBad(error);
+          }),
+        );
       }
       const last = changes.at(-1)?.revision ?? held;
       if (answer.changes.length === 0 || last >= BigInt(answer.revision)) {
         // A table that is behind this host began anew: its history cannot lead from here to there.
         if (BigInt(answer.revision) < since) {
-          throw new DomainError('out_of_range', 'TABLE_BEGAN_ANEW', `network ${networkId} is at revision ${answer.revision}`);
+          throw new DomainError(
+            'out_of_range',
+            'TABLE_BEGAN_ANEW',
+            `network ${networkId} is at revision ${answer.revision}`,
+          );
         }
         return changes;
       }

@@ -8,7 +8,11 @@ import type { EntryChange, ForwardingEntry, PortView } from '../model/intent.ts'
 import { NetworkTable } from './network-table.ts';
 
 const host = { hostId: 'h1', vtep: { hostId: 'h1', address: parseIp('ip', '192.0.2.1'), udpPort: 4789 } };
-const facts = { networkId: parseUuid('id', '0a1b2c3d-4455-4677-8899-aabbccddeeff'), vni: parseVni('vni', 70), mtu: 1450 };
+const facts = {
+  networkId: parseUuid('id', '0a1b2c3d-4455-4677-8899-aabbccddeeff'),
+  vni: parseVni('vni', 70),
+  mtu: 1450,
+};
 const newTable = (): NetworkTable => new NetworkTable(host, facts);
 
 const entry = (port: number, host: number, generation = 1): ForwardingEntry => ({
@@ -24,7 +28,10 @@ const floods = (table: NetworkTable): readonly string[] => [...table.remoteVteps
 describe('a network table', () => {
   test('has a VTEP in its flood list as long as one port is behind it, and never its own', () => {
     const table = newTable();
-    table.applyChanges([1, 2, 3].map((port) => ({ kind: 'set', entry: entry(port, port === 3 ? 1 : 2) })), 3n);
+    table.applyChanges(
+      [1, 2, 3].map((port) => ({ kind: 'set', entry: entry(port, port === 3 ? 1 : 2) })),
+      3n,
+    );
     expect(floods(table)).toEqual(['192.0.2.2']);
     table.applyChanges([{ kind: 'removed', entry: entry(1, 2) }], 4n);
     expect(floods(table)).toEqual(['192.0.2.2']);
@@ -54,7 +61,11 @@ describe('a network table', () => {
     expect(table.takeChange().floodRemoved).toEqual([]);
   });
 
-  const step = fc.record({ port: fc.integer({ min: 1, max: 6 }), host: fc.integer({ min: 1, max: 4 }), set: fc.boolean() });
+  const step = fc.record({
+    port: fc.integer({ min: 1, max: 6 }),
+    host: fc.integer({ min: 1, max: 4 }),
+    set: fc.boolean(),
+  });
 
   test('the changes taken lead from any state to any other, as the snapshot of the end does', () => {
     fc.assert(
@@ -65,7 +76,10 @@ describe('a network table', () => {
         let revision = 0n;
         for (const batch of batches) {
           revision += 1n;
-          const changes = batch.map(({ port, host, set }): EntryChange => ({ kind: set ? 'set' : 'removed', entry: entry(port, host) }));
+          const changes = batch.map(({ port, host, set }): EntryChange => ({
+            kind: set ? 'set' : 'removed',
+            entry: entry(port, host),
+          }));
           table.applyChanges(changes, revision);
           const change = table.takeChange();
           for (const [portId, { before, after }] of change.ports) {
@@ -76,7 +90,9 @@ describe('a network table', () => {
           for (const { address } of change.floodAdded) flood.add(address);
           expect([...flood].sort()).toEqual(floods(table));
         }
-        const held = new Map([...views].filter(([, { entry: present }]) => present !== undefined).map(([id, view]) => [id, view.entry]));
+        const held = new Map(
+          [...views].filter(([, { entry: present }]) => present !== undefined).map(([id, view]) => [id, view.entry]),
+        );
         expect(held).toEqual(table.entries);
         for (let port = 1; port <= 6; port += 1) {
           const { mac, ips, portId } = entry(port, 1);

@@ -163,7 +163,7 @@ export class NetworkTable implements NetworkIntent {
     if (before !== undefined && sameEntry(before, entry)) return;
     const view = this.#note(entry.portId);
     // The new place counts before the old one goes, so that a move between two ports of one VTEP keeps its flood row.
-    this.#countVtep(entry.vtep, +1);
+    this.#countVtep(entry.vtep, 1);
     if (before !== undefined) this.#countVtep(before.vtep, -1);
     this.#entries.set(entry.portId, entry);
     this.#claims.move(entry.portId, view, this.#view(entry.portId));
@@ -184,7 +184,7 @@ export class NetworkTable implements NetworkIntent {
     const known = this.#remoteVteps.get(vtep.address);
     if (count > 0) {
       this.#portsBehind.set(vtep.address, count);
-      if (by > 0 && (known === undefined || known.udpPort !== vtep.udpPort || known.hostId !== vtep.hostId)) {
+      if (by > 0 && (known?.udpPort !== vtep.udpPort || known.hostId !== vtep.hostId)) {
         this.#noteFlood(vtep.address);
         this.#remoteVteps.set(vtep.address, vtep);
       }

@@ -70,7 +70,11 @@ export class TopologyRegistry implements PortRegistry {
     }
     const networkType = TYPES[network.network_type];
     if (networkType === undefined) {
-      throw new DomainError('internal', 'UNKNOWN_NETWORK_TYPE', `network ${network.id} is of type ${network.network_type}`);
+      throw new DomainError(
+        'internal',
+        'UNKNOWN_NETWORK_TYPE',
+        `network ${network.id} is of type ${network.network_type}`,
+      );
     }
     return {
       portId: parseUuid('port.id', port.id),

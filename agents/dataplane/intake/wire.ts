@@ -1,9 +1,6 @@
 import type { ForwardingDelta } from '#proto/weft/event/v1/event.ts';
 import type { RevisionChanges } from '#proto/weft/l2pop/v1/l2pop.ts';
-import type {
-  ForwardingChange as WireChange,
-  ForwardingEntry as WireEntry,
-} from '#proto/weft/type/v1/forwarding.ts';
+import type { ForwardingChange as WireChange, ForwardingEntry as WireEntry } from '#proto/weft/type/v1/forwarding.ts';
 import { DomainError, invalidField } from '#platform/errors/domain-error.ts';
 import { parseIp, type IpAddress } from '#platform/net/ip-address.ts';
 import { parseMac } from '#platform/net/mac-address.ts';
@@ -18,7 +15,8 @@ const MAX_IPS = 256;
 /** Reads an entry as it comes from l2pop. Throws `invalid`: nothing unchecked reaches a command. */
 export const parseEntry = (field: string, entry: WireEntry | undefined): ForwardingEntry => {
   if (entry?.vtep === undefined) throw invalidField(field, entry, 'has no VTEP');
-  if (entry.ip_addresses.length > MAX_IPS) throw invalidField(`${field}.ip_addresses`, entry.ip_addresses.length, 'is too many');
+  if (entry.ip_addresses.length > MAX_IPS)
+    throw invalidField(`${field}.ip_addresses`, entry.ip_addresses.length, 'is too many');
   return {
     portId: parseUuid(`${field}.port_id`, entry.port_id),
     mac: parseMac(`${field}.mac_address`, entry.mac_address),
@@ -41,7 +39,8 @@ const parseChanges = (changes: readonly WireChange[], onBad: (error: DomainError
   for (const { change } of changes) {
     try {
       if (change?.$case === 'set') parsed.push({ kind: 'set', entry: parseEntry('set', change.value) });
-      else if (change?.$case === 'removed') parsed.push({ kind: 'removed', entry: parseEntry('removed', change.value) });
+      else if (change?.$case === 'removed')
+        parsed.push({ kind: 'removed', entry: parseEntry('removed', change.value) });
     } catch (thrown) {
       if (!(thrown instanceof DomainError)) throw thrown;
       onBad(thrown);

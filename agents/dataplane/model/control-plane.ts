@@ -64,7 +64,7 @@ export interface HeldNetwork {
   readonly driftRepaired: number;
 }
 
-export type Advice = { readonly networkId: string; readonly advice: 'fetch-changes' | 'resync' };
+export interface Advice { readonly networkId: string; readonly advice: 'fetch-changes' | 'resync' }
 
 /** l2pop, as a host's agent uses it. Throws DomainError. */
 export interface ForwardingSource {

@@ -1,4 +1,12 @@
-import { fdbRow, floodRow, formatDigest, neighbourRow, NO_ROWS, rowHash, xor } from '#platform/net/forwarding-digest.ts';
+import {
+  fdbRow,
+  floodRow,
+  formatDigest,
+  neighbourRow,
+  NO_ROWS,
+  rowHash,
+  xor,
+} from '#platform/net/forwarding-digest.ts';
 import type { IpAddress } from '#platform/net/ip-address.ts';
 import type { Rows } from '../model/rows.ts';
 

@@ -10,11 +10,18 @@ import type { EntryChange, ForwardingEntry } from '../model/intent.ts';
 import { DeltaIntake } from './delta-intake.ts';
 
 const host = { hostId: 'h1', vtep: { hostId: 'h1', address: parseIp('ip', '192.0.2.1'), udpPort: 4789 } };
-const facts = { networkId: parseUuid('id', '0a1b2c3d-4455-4677-8899-aabbccddeeff'), vni: parseVni('vni', 70), mtu: 1450 };
+const facts = {
+  networkId: parseUuid('id', '0a1b2c3d-4455-4677-8899-aabbccddeeff'),
+  vni: parseVni('vni', 70),
+  mtu: 1450,
+};
 
 const entry = (port: number, host: number): ForwardingEntry => ({
   portId: `00000000-0000-4000-8000-${port.toString().padStart(12, '0')}`,
-  mac: parseMac('mac', `fa:16:3e:00:${(port >> 8).toString(16).padStart(2, '0')}:${(port & 255).toString(16).padStart(2, '0')}`),
+  mac: parseMac(
+    'mac',
+    `fa:16:3e:00:${(port >> 8).toString(16).padStart(2, '0')}:${(port & 255).toString(16).padStart(2, '0')}`,
+  ),
   ips: [],
   vtep: { hostId: `h${host.toString()}`, address: parseIp('ip', `192.0.2.${host.toString()}`), udpPort: 4789 },
   generation: 1n,
@@ -70,10 +77,13 @@ describe('the intake of deltas', () => {
     expect([...table.entries.keys()]).toEqual([entry(2, 3).portId]);
   });
 
-  const history = fc.array(fc.record({ port: fc.integer({ min: 1, max: 9 }), host: fc.integer({ min: 1, max: 4 }), set: fc.boolean() }), {
-    minLength: 1,
-    maxLength: 25,
-  });
+  const history = fc.array(
+    fc.record({ port: fc.integer({ min: 1, max: 9 }), host: fc.integer({ min: 1, max: 4 }), set: fc.boolean() }),
+    {
+      minLength: 1,
+      maxLength: 25,
+    },
+  );
 
   test('whatever is doubled, dropped or reordered, the table ends as the history, once what it asks for is pulled', () => {
     fc.assert(
@@ -95,7 +105,7 @@ describe('the intake of deltas', () => {
         const { table, intake } = make();
         intake.snapshot({ revision: 0n, entries: [] });
         const pull = (missing: string | undefined): void => {
-          for (let asked = missing; asked !== undefined; ) {
+          for (let asked = missing; asked !== undefined;) {
             asked =
               asked === 'snapshot'
                 ? intake.snapshot({ revision: BigInt(deltas.length), entries: [...model.values()] })

@@ -84,7 +84,7 @@ export class DevicePorts {
     const known = this.#devices.get(link.name);
     if (link.kind === 'gone') {
       // A tap that was made anew under its name has another index: the old one's end is no news about it.
-      if (known?.link === undefined || known.link.index !== link.index) return;
+      if (known?.link?.index !== link.index) return;
       known.link = undefined;
       known.withdrawn = false;
       this.#go(known);
@@ -131,7 +131,13 @@ export class DevicePorts {
     delete device.plugged;
     device.withdrawn = true;
     device.message = 'the port is bound here no more';
-    this.#tools.events.emit({ kind: 'port-down', portId: port.portId, device: port.device, networkId, message: device.message });
+    this.#tools.events.emit({
+      kind: 'port-down',
+      portId: port.portId,
+      device: port.device,
+      networkId,
+      message: device.message,
+    });
     this.#count();
     void this.#releaseLater(networkId);
   }
@@ -187,7 +193,8 @@ export class DevicePorts {
 
   #networkOfBridge(master: string | undefined): string | undefined {
     if (master === undefined) return undefined;
-    return this.#tools.networks.all.find(({ table }) => `brq${table.networkId.slice(0, 11)}` === master)?.table.networkId;
+    return this.#tools.networks.all.find(({ table }) => `brq${table.networkId.slice(0, 11)}` === master)?.table
+      .networkId;
   }
 
   #go(device: Device): void {
@@ -261,10 +268,19 @@ export class DevicePorts {
       if (refusal !== undefined) {
         await this.#release(device);
         if (binding.hostId === limits.hostId && binding.adminUp) {
-          await registry.portFailed({ portId: binding.portId, generation: binding.generation, message: refusal }, this.#halt.signal);
+          await registry.portFailed(
+            { portId: binding.portId, generation: binding.generation, message: refusal },
+            this.#halt.signal,
+          );
         }
         if (device.message !== refusal) {
-          events.emit({ kind: 'refused', portId: binding.portId, networkId: binding.networkId, device: device.name, message: refusal });
+          events.emit({
+            kind: 'refused',
+            portId: binding.portId,
+            networkId: binding.networkId,
+            device: device.name,
+            message: refusal,
+          });
         }
         device.message = refusal;
         return;
@@ -330,7 +346,13 @@ export class DevicePorts {
       // On disk first: a crash between here and the acknowledgement must not lose the word.
       await downs.add({ portId: port.portId, generation: port.generation, device: device.name });
       await this.#release(device);
-      events.emit({ kind: 'port-down', portId: port.portId, networkId, device: device.name, message: `${device.name} is gone` });
+      events.emit({
+        kind: 'port-down',
+        portId: port.portId,
+        networkId,
+        device: device.name,
+        message: `${device.name} is gone`,
+      });
       await downs.report(device.name, registry, this.#halt.signal);
     });
   }

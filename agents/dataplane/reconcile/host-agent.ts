@@ -129,7 +129,11 @@ export class HostAgent implements Component {
     const workers = networkId === '' ? this.networks.all : [this.networks.require(networkId)];
     await Promise.all(workers.map(async (worker) => worker.sync('snapshot', 'request')));
     const outcomes = await this.networks.auditAll(workers, 'request');
-    this.events.emit({ kind: 'resync', message: `${workers.length.toString()} networks compared on request`, outcomes });
+    this.events.emit({
+      kind: 'resync',
+      message: `${workers.length.toString()} networks compared on request`,
+      outcomes,
+    });
     return { networks: workers.length, outcomes };
   }
 
@@ -199,7 +203,7 @@ export class HostAgent implements Component {
   async #keepLease(): Promise<void> {
     const { registry, timing, log } = this.#tools;
     const { signal } = this.#halt;
-    for (let attempt = 0; !signal.aborted; ) {
+    for (let attempt = 0; !signal.aborted;) {
       try {
         if (this.#registered) await registry.renew(signal);
         else {
@@ -236,13 +240,16 @@ export class HostAgent implements Component {
   /** Networks that were looked at together are reported together, hosts that were not at different times. */
   #reportSoon(): void {
     if (this.#soon !== undefined || this.#halt.signal.aborted) return;
-    this.#soon = setTimeout(() => {
-      this.#soon = undefined;
-      // It is about all networks, whichever step set it off.
-      detached(() => {
-        this.#report().catch(() => undefined);
-      });
-    }, REPORT_SOON_MS * (0.5 + Math.random()));
+    this.#soon = setTimeout(
+      () => {
+        this.#soon = undefined;
+        // It is about all networks, whichever step set it off.
+        detached(() => {
+          this.#report().catch(() => undefined);
+        });
+      },
+      REPORT_SOON_MS * (0.5 + Math.random()),
+    );
   }
 
   async #report(): Promise<void> {
@@ -254,7 +261,10 @@ export class HostAgent implements Component {
 
   async #reportOnce(): Promise<void> {
     const held = this.networks.all.map((worker) => [worker, worker.held] as const);
-    const advices = await this.#tools.source.report(held.map(([, each]) => each), this.#halt.signal);
+    const advices = await this.#tools.source.report(
+      held.map(([, each]) => each),
+      this.#halt.signal,
+    );
     this.#l2popReached = true;
     for (const [worker, each] of held) worker.reported(each);
     for (const { networkId, advice } of advices) {

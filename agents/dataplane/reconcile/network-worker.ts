@@ -1,5 +1,4 @@
 import { backoffMs } from '#platform/async/backoff.ts';
-import { sleep } from '#platform/async/sleep.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import { carrier, currentTraceId, inSpan, type Carrier } from '#platform/telemetry/spans.ts';
 import type { NetworkTable } from '../intake/network-table.ts';
@@ -10,7 +9,8 @@ import { digestOfRows } from '../plan/digest.ts';
 import { withoutRemovals } from '../plan/removals.ts';
 import { annotate } from './annotate.ts';
 import { DeltaIntake, type Missing } from './delta-intake.ts';
-import { applySeconds, driftRows, heldRevision, operationsDone, operationsFailed, resyncs } from './metrics.ts';
+import { applySeconds, driftRows, heldRevision, operationsDone, operationsFailed } from './metrics.ts';
+import { TableSync } from './table-sync.ts';
 import type { WorkerInput } from './worker-input.ts';
 import type { WorkerTools } from './worker-ports.ts';
 
@@ -30,8 +30,6 @@ interface LastAudit {
   readonly repaired: number;
 }
 
-/** A snapshot that takes most of a table away is asked for again after this. */
-const GUARD_PAUSE_MS = 1_000;
 const REMOVAL_MS = 10_000;
 const RETRY = { baseMs: 200, maxMs: 10_000 };
 
@@ -45,13 +43,12 @@ export class NetworkWorker {
   readonly #intake: DeltaIntake;
   readonly #halt = new AbortController();
   readonly #feed: AsyncDisposable;
+  readonly #sync: TableSync;
   #inbox: WorkerInput[] = [];
   #waiting: (() => void)[] = [];
-  #audits: AuditRequest[] = [];
+  readonly #audits: AuditRequest[] = [];
   #running: Promise<void> | undefined;
-  #syncing: Promise<void> | undefined;
   #failures = 0;
-  #missing: { readonly what: Missing; readonly cause: string } | undefined;
   #established = false;
   #synced = false;
   #dirtySince: number | undefined;
@@ -60,6 +57,7 @@ export class NetworkWorker {
   #timer: NodeJS.Timeout | undefined;
   #lastAudit: LastAudit | undefined;
   #reportedAudit: LastAudit | undefined;
+  #suspicion: AuditCause | undefined;
   #driftRepaired = 0;
   #operations = 0;
 
@@ -69,6 +67,7 @@ export class NetworkWorker {
     this.#intake = new DeltaIntake(table, (change) => {
       this.#onEntry(change);
     });
+    this.#sync = new TableSync(table, tools, async (input) => this.pushAndWait(input), this.#halt.signal);
     this.#nextAudit = Date.now() + tools.timing.auditIntervalMs;
     this.#feed = tools.feed.subscribe(table.networkId, (delta, cause) => {
       this.push({ kind: 'delta', delta, cause });
@@ -100,7 +99,8 @@ export class NetworkWorker {
   /** l2pop has taken in what `held` said; a look made meanwhile is still to be told. */
   reported(held: HeldNetwork): void {
     const audit = this.#lastAudit;
-    if (held.digest !== '' && audit?.digest === held.digest && audit.revision === held.digestRevision) this.#reportedAudit = audit;
+    if (held.digest !== '' && audit?.digest === held.digest && audit.revision === held.digestRevision)
+      this.#reportedAudit = audit;
   }
 
   /** Takes something in; the steps for it begin on this tick when nothing else is being done. */
@@ -139,7 +139,6 @@ export class NetworkWorker {
     this.#suspicion = cause;
     this.#arm();
   }
-  #suspicion: AuditCause | undefined;
 
   /** What would be done now; changes nothing. */
   async plan(signal: AbortSignal): Promise<readonly Operation[]> {
@@ -147,13 +146,9 @@ export class NetworkWorker {
     return dataplane.plan(host, this.table, await dataplane.observe(this.table, signal));
   }
 
-  /** Pulls what is missing from l2pop, one pull at a time. Resolves when nothing is missing, or the pull has failed. */
+  /** Pulls what is missing from l2pop. Resolves when nothing is missing any more; tries again by itself. */
   async sync(what: Missing, cause: string): Promise<void> {
-    this.#missing = what === 'snapshot' || this.#missing?.what === 'snapshot' ? { what: 'snapshot', cause } : { what, cause };
-    this.#syncing ??= this.#pullAll().finally(() => {
-      this.#syncing = undefined;
-    });
-    await this.#syncing;
+    await this.#sync.need(what, cause);
   }
 
   /** Stops; the kernel stays as it is. */
@@ -162,8 +157,8 @@ export class NetworkWorker {
     clearTimeout(this.#timer);
     await this.#feed[Symbol.asyncDispose]();
     await this.#running;
-    await this.#syncing;
     for (const wake of this.#waiting.splice(0)) wake();
+    await this.#sync.idle();
     for (const audit of this.#audits.splice(0)) audit.done({ outcomes: [] });
     heldRevision.forget({ network: this.table.networkId });
   }
@@ -358,33 +353,37 @@ export class NetworkWorker {
     this.#dirtySince = undefined;
     const attributes = { 'weft.host.id': host.hostId, 'weft.network.id': table.networkId, 'weft.cause': cause };
     try {
-      return await inSpan('agent.audit', { attributes, parent: 'traceparent' in parent ? parent : 'root' }, async (span) => {
-        let observed = await dataplane.observe(table, this.#halt.signal);
-        const all = dataplane.plan(host, table, observed);
-        // Nothing is taken away on the strength of a state that may be old.
-        const operations = this.#synced ? all : withoutRemovals(all);
-        const outcomes = operations.length > 0 ? await this.#perform(operations) : [];
-        annotate(span, outcomes);
-        const failures = outcomes.filter(({ error }) => error !== undefined);
-        if (operations.length > 0) observed = await dataplane.observe(table, this.#halt.signal);
-        const isDrift = this.#established && (cause === 'drift' || cause === 'periodic' || cause === 'advice');
-        if (operations.length > 0 && isDrift) this.#reportDrift(outcomes);
-        this.#lastAudit = {
-          digest: digestOfRows(observed.rows, table.manualFlood),
-          revision: table.revision,
-          time: new Date(),
-          repaired: isDrift ? outcomes.length - failures.length : 0,
-        };
-        this.#tools.observer.audited();
-        if (failures.length > 0) this.#failed();
-        else {
-          this.#failures = 0;
-          this.#established = true;
-          this.#nextAudit = Date.now() + timing.auditIntervalMs;
-          if (this.#synced && table.revision > 0n) this.#ack();
-        }
-        return outcomes;
-      });
+      return await inSpan(
+        'agent.audit',
+        { attributes, parent: 'traceparent' in parent ? parent : 'root' },
+        async (span) => {
+          let observed = await dataplane.observe(table, this.#halt.signal);
+          const all = dataplane.plan(host, table, observed);
+          // Nothing is taken away on the strength of a state that may be old.
+          const operations = this.#synced ? all : withoutRemovals(all);
+          const outcomes = operations.length > 0 ? await this.#perform(operations) : [];
+          annotate(span, outcomes);
+          const failures = outcomes.filter(({ error }) => error !== undefined);
+          if (operations.length > 0) observed = await dataplane.observe(table, this.#halt.signal);
+          const isDrift = this.#established && (cause === 'drift' || cause === 'periodic' || cause === 'advice');
+          if (operations.length > 0 && isDrift) this.#reportDrift(outcomes);
+          this.#lastAudit = {
+            digest: digestOfRows(observed.rows, table.manualFlood),
+            revision: table.revision,
+            time: new Date(),
+            repaired: isDrift ? outcomes.length - failures.length : 0,
+          };
+          this.#tools.observer.audited();
+          if (failures.length > 0) this.#failed();
+          else {
+            this.#failures = 0;
+            this.#established = true;
+            this.#nextAudit = Date.now() + timing.auditIntervalMs;
+            if (this.#synced && table.revision > 0n) this.#ack();
+          }
+          return outcomes;
+        },
+      );
     } catch (thrown) {
       this.#failed();
       if (!this.#halt.signal.aborted) {
@@ -426,45 +425,5 @@ export class NetworkWorker {
       }
     }
     return outcomes;
-  }
-
-  async #pullAll(): Promise<void> {
-    for (let attempt = 0; this.#missing !== undefined && !this.#halt.signal.aborted; ) {
-      const { what, cause } = this.#missing;
-      this.#missing = undefined;
-      resyncs.add(1, { cause });
-      try {
-        if (cause === 'guard') await sleep(GUARD_PAUSE_MS, this.#halt.signal);
-        await this.#pull(what, cause);
-        attempt = 0;
-      } catch (thrown) {
-        if (this.#halt.signal.aborted) return;
-        this.#missing ??= { what, cause };
-        this.#tools.log.warn({ network: this.table.networkId, cause, error: toError(thrown).message }, 'table not pulled');
-        await sleep(backoffMs(attempt++, RETRY, Math.random), this.#halt.signal).catch(() => undefined);
-      }
-    }
-  }
-
-  async #pull(what: Missing, cause: string): Promise<void> {
-    const { source, host, feed } = this.#tools;
-    const { networkId } = this.table;
-    const { signal } = this.#halt;
-    const attributes = { 'weft.host.id': host.hostId, 'weft.network.id': networkId, 'weft.cause': cause };
-    await inSpan('agent.pull', { parent: 'root', attributes }, async () => {
-      // What is published while the answer is on its way must arrive, or a hole would go unseen.
-      await feed.flush(signal);
-      if (what === 'changes' && this.table.revision > 0n) {
-        try {
-          const changes = await source.changesSince(networkId, this.table.revision, signal);
-          await this.pushAndWait({ kind: 'changes', changes, cause: carrier() });
-          return;
-        } catch (thrown) {
-          if (!(thrown instanceof DomainError && thrown.code === 'out_of_range')) throw thrown;
-        }
-      }
-      const snapshot = await source.snapshot(networkId, signal);
-      await this.pushAndWait({ kind: 'snapshot', snapshot, cause: carrier() });
-    });
   }
 }

@@ -63,7 +63,8 @@ export class Networks {
     if (this.#stopped) throw new DomainError('unavailable', 'STOPPING', 'the agent is stopping');
     const known = this.#workers.get(facts.networkId);
     if (known !== undefined) {
-      if (known.table.mtu !== facts.mtu || known.table.vni !== facts.vni) known.push({ kind: 'facts', facts, cause: {} });
+      if (known.table.mtu !== facts.mtu || known.table.vni !== facts.vni)
+        known.push({ kind: 'facts', facts, cause: {} });
       return known;
     }
     const worker = this.adopt(new NetworkTable(this.#tools.host, facts));
