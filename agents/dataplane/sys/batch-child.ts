@@ -76,8 +76,10 @@ export class BatchChild implements BatchRunner, AsyncDisposable {
     const remembers = this.#used;
     const errors = await this.#submit(lines, signal);
     if (!remembers) return errors;
-    const stale = errors.flatMap((error, at) => (error !== undefined && STALE.test(error) ? [at] : []));
-    if (stale.length === 0) return errors;
+    const first = errors.findIndex((error) => error !== undefined && STALE.test(error));
+    if (first === -1) return errors;
+    // What came after may have failed because of it.
+    const stale = errors.flatMap((error, at) => (error !== undefined && at >= first ? [at] : []));
     this.refresh();
     const again = await this.#submit(
       stale.map((at) => lines[at] ?? ''),
