@@ -14,7 +14,7 @@ export class NetworkTypes {
   readonly #tables: TableQueues;
   readonly #log: Log;
   readonly #halt = new AbortController();
-  readonly #looking = new Map<Uuid, Promise<void>>();
+  readonly #looking = new Map<Uuid, Looking>();
 
   constructor(
     known: { readonly directory: NetworkDirectory; readonly topology: Topology },
@@ -31,9 +31,16 @@ export class NetworkTypes {
 
   /** Asks topology in the background, once at a time; empties the table of a network that turns out to need none. */
   look(networkId: Uuid): void {
-    if (this.#looking.has(networkId) || this.#halt.signal.aborted) return;
-    const looking = this.#look(networkId).finally(() => this.#looking.delete(networkId));
+    const before = this.#looking.get(networkId);
+    if (before !== undefined) {
+      // It may have emptied the table before what is in it now.
+      before.again = true;
+      return;
+    }
+    if (this.#halt.signal.aborted) return;
+    const looking = { again: true, done: Promise.resolve() };
     this.#looking.set(networkId, looking);
+    looking.done = this.#look(networkId, looking);
   }
 
   /** Takes all entries out of a network's table. */
@@ -44,26 +51,45 @@ export class NetworkTypes {
     await this.#tables.submit(networkId, operations, cause);
   }
 
+  /** Resolves once what is being asked is known. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#looking.values()].map(({ done }) => done));
+  }
+
   /** Ends what is under way. */
   async close(): Promise<void> {
     this.#halt.abort(new DomainError('unavailable', 'STOPPING', 'the service is stopping'));
-    await Promise.all(this.#looking.values());
+    await this.idle();
   }
 
   /** Never rejects. */
-  async #look(networkId: Uuid): Promise<void> {
-    const { signal } = this.#halt;
-    try {
-      await inSpan('l2pop.look', { parent: 'root', attributes: { 'weft.network.id': networkId } }, async () => {
-        const network = await this.#topology.network(networkId, signal);
-        if (network === undefined) return;
-        this.#directory.learn(network);
-        if (!network.overlay) await this.empty(networkId, signal);
-      });
-    } catch (error) {
-      // The next port's event asks again, and so does reconciliation.
-      if (!signal.aborted)
-        this.#log.warn({ err: toError(error), network: networkId }, 'the type of a network is not known yet');
+  async #look(networkId: Uuid, looking: Looking): Promise<void> {
+    while (looking.again && !this.#halt.signal.aborted) {
+      looking.again = false;
+      try {
+        const options = { parent: 'root', attributes: { 'weft.network.id': networkId } } as const;
+        await inSpan('l2pop.look', options, () => this.#settle(networkId, this.#halt.signal));
+      } catch (error) {
+        // The next port's event asks again, and so does reconciliation.
+        if (!this.#halt.signal.aborted)
+          this.#log.warn({ err: toError(error), network: networkId }, 'the type of a network is not known yet');
+      }
     }
+    // In the turn in which `again` was looked at.
+    this.#looking.delete(networkId);
   }
+
+  async #settle(networkId: Uuid, signal: AbortSignal): Promise<void> {
+    if (this.#directory.isOverlay(networkId) === undefined) {
+      const network = await this.#topology.network(networkId, signal);
+      if (network !== undefined) this.#directory.learn(network);
+    }
+    if (this.#directory.isOverlay(networkId) === false) await this.empty(networkId, signal);
+  }
+}
+
+interface Looking {
+  /** Asked for since the look under way began. */
+  again: boolean;
+  done: Promise<void>;
 }

@@ -24,7 +24,8 @@ export interface ReconciliationParts {
 /** What topology has, as far as it matters for what the tables have too much. */
 interface Listing {
   readonly networks: ReadonlySet<Uuid>;
-  readonly ports: ReadonlySet<Uuid>;
+  /** Port → its network: an id may come back in another one. */
+  readonly ports: ReadonlyMap<Uuid, Uuid>;
 }
 
 /**
@@ -69,9 +70,9 @@ export class Reconciliation {
         signal,
       );
     }
-    const ports = new Set<Uuid>();
+    const ports = new Map<Uuid, Uuid>();
     for await (const page of topology.ports(undefined, signal)) {
-      for (const { id } of page) ports.add(id);
+      for (const { id, networkId } of page) ports.set(id, networkId);
       await Promise.all(
         [...placer.placeListed(page)].map(([networkId, operations]) => tables.submit(networkId, operations, cause)),
       );
@@ -88,8 +89,10 @@ export class Reconciliation {
       await index.retire(networkId, 0, signal);
       return;
     }
-    const surplus = (await audit.entries(networkId, signal)).filter(({ portId }) => !listing.ports.has(portId));
-    const operations = await Promise.all(surplus.map((entry) => this.#ask(entry, signal)));
+    const surplus = (await audit.entries(networkId, signal)).filter(
+      ({ portId }) => listing.ports.get(portId) !== networkId,
+    );
+    const operations = await Promise.all(surplus.map((entry) => this.#ask(networkId, entry, signal)));
     if (operations.length > 0) {
       await tables.submit(networkId, operations, cause);
       reconciled.add(operations.length, { kind: 'surplus' });
@@ -100,9 +103,9 @@ export class Reconciliation {
     placer.networks.forget(networkId);
   }
 
-  async #ask(entry: AuditedEntry, signal: AbortSignal): Promise<TableOperation> {
+  async #ask(networkId: Uuid, entry: AuditedEntry, signal: AbortSignal): Promise<TableOperation> {
     const port = await this.#parts.topology.port(entry.portId, signal);
-    if (port === undefined) return { kind: 'expel', ...entry };
+    if (port?.networkId !== networkId) return { kind: 'expel', ...entry };
     return await this.#parts.placer.place(port, {}, signal);
   }
 }

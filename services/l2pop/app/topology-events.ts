@@ -1,5 +1,7 @@
+import type { Uuid } from '#platform/net/names.ts';
 import type { Host, Network, Port, Vtep } from '../domain/entry.ts';
 import { removePort } from '../domain/placement.ts';
+import type { TableOperation } from '../domain/table.ts';
 import type { NetworkTypes } from './network-types.ts';
 import type { Placer } from './placer.ts';
 import type { Cause, NetworkIndex, Topology } from './ports.ts';
@@ -60,11 +62,9 @@ export class TopologyEvents {
   ): Promise<void> {
     const overlay = this.#placer.networks.isOverlay(port.networkId);
     if (overlay === false) return;
-    // Not waited for: nearly all networks are overlays, and what entered the table of another one leaves it again.
-    if (overlay === undefined) this.#networks.types.look(port.networkId);
     const told = { ...(vtep !== undefined && { vtep }), redelivered };
     const operation = gone ? removePort(port, redelivered) : await this.#placer.place(port, told, signal);
-    await this.#tables.submit(port.networkId, [operation], cause);
+    await this.#submit(port.networkId, [operation], cause);
   }
 
   /** Its ports are placed anew: their VTEP, or whether they count at all, may be another now. */
@@ -81,10 +81,15 @@ export class TopologyEvents {
     this.#placer.hosts.learn(host);
     for await (const ports of this.#topology.ports(host.id, signal)) {
       const placed = this.#placer.placeListed(ports, redelivered);
-      await Promise.all(
-        [...placed].map(([networkId, operations]) => this.#tables.submit(networkId, operations, cause)),
-      );
+      await Promise.all([...placed].map(([networkId, operations]) => this.#submit(networkId, operations, cause)));
     }
+  }
+
+  async #submit(networkId: Uuid, operations: readonly TableOperation[], cause: Cause): Promise<void> {
+    await this.#tables.submit(networkId, operations, cause);
+    // Asked only now, and not waited for: nearly all networks are overlays, and the table of one that turns out not to be
+    // is emptied of what has entered it.
+    if (this.#placer.networks.isOverlay(networkId) !== true) this.#networks.types.look(networkId);
   }
 
   async #network({ network, gone }: Extract<TopologyChange, { kind: 'network' }>, signal: AbortSignal): Promise<void> {
