@@ -81,7 +81,9 @@ export class WrittenRows {
       if (deleted) return known.neighbours.has(address);
       return known.neighbours.get(address) !== mac && !this.#isLate(device, address, mac);
     }
-    if (mac === FLOOD_MAC) return known.flood.has(address) === deleted && !this.#isLate(device, mac, address);
+    if (mac === FLOOD_MAC) {
+      return deleted ? known.flood.has(address) : !known.flood.has(address) && !this.#isLate(device, mac, address);
+    }
     if (deleted) return known.fdb.get(mac) === address;
     return known.fdb.get(mac) !== address && !this.#isLate(device, mac, address);
   }
