@@ -11,9 +11,14 @@ export interface HostLimits {
   readonly parseVni: (value: number) => Vni;
 }
 
+/** Why a port is not to be plugged anywhere, though its device is here; undefined when it is to be. */
+export const idleReasonOf = ({ adminUp, hostId }: PortBinding): string | undefined => {
+  if (!adminUp) return 'the port or its network is administratively down';
+  return hostId === '' ? 'the port is bound to no host' : undefined;
+};
+
 /** Why this host cannot serve a port, as one sentence; undefined when it can. */
 export const refusalOf = (binding: PortBinding, limits: HostLimits): string | undefined => {
-  if (!binding.adminUp) return 'the port or its network is administratively down';
   if (binding.networkType !== 'vxlan') {
     return `host ${limits.hostId} cannot serve networks of type ${binding.networkType}: it has no physical network mapped`;
   }

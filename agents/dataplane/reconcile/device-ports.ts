@@ -6,7 +6,7 @@ import { carrier, currentTraceId, inSpan } from '#platform/telemetry/spans.ts';
 import type { DeviceReport, PortBinding, PortRegistry } from '../model/control-plane.ts';
 import type { LinkEvent } from '../model/host.ts';
 import type { ForwardingEntry, LocalPort } from '../model/intent.ts';
-import { refusalOf, type HostLimits } from '../plan/refusal.ts';
+import { idleReasonOf, refusalOf, type HostLimits } from '../plan/refusal.ts';
 import { localPorts } from './metrics.ts';
 import type { Networks } from './networks.ts';
 import type { PendingDowns } from './pending-downs.ts';
@@ -21,8 +21,10 @@ interface Device {
   portId?: string;
   networkId?: string;
   plugged?: LocalPort;
-  /** l2pop unbound it: nothing is reported until the device or the binding is new. */
-  withdrawn: boolean;
+  /** Unplugged by the agent's own API: nothing is reported until the device is new. */
+  detached: boolean;
+  /** This host cannot serve its port and has said so: saying it again would only make news of it. */
+  refused: boolean;
   message: string;
   running: Promise<void> | undefined;
   again: boolean;
@@ -47,6 +49,8 @@ export interface DevicePortsTools {
 }
 
 const RETRY = { baseMs: 100, maxMs: 5_000 };
+/** Bridges and tunnels of the agent's own making are in its bridges too, and are no guest's. */
+const OWN = /^(?:brq|vxlan-)/;
 const TAP = /^tap[0-9a-f]{8}-[0-9a-f]{2}$/;
 
 /**
@@ -81,12 +85,13 @@ export class DevicePorts {
   }
 
   onLink(link: LinkEvent): void {
+    if (OWN.test(link.name)) return;
     const known = this.#devices.get(link.name);
     if (link.kind === 'gone') {
       // A tap that was made anew under its name has another index: the old one's end is no news about it.
       if (known?.link?.index !== link.index) return;
       known.link = undefined;
-      known.withdrawn = false;
+      known.detached = false;
       this.#go(known);
       return;
     }
@@ -97,7 +102,8 @@ export class DevicePorts {
     device.link = link;
     if (networkId !== undefined) device.networkId ??= networkId;
     if (!isNew) return;
-    device.withdrawn = false;
+    device.detached = false;
+    device.refused = false;
     this.#go(device);
   }
 
@@ -106,7 +112,7 @@ export class DevicePorts {
     const device = this.#device(name);
     device.portId = portId;
     device.link = link;
-    device.withdrawn = false;
+    device.detached = false;
     await device.running;
     await this.#settle(device);
     return viewOf(device);
@@ -118,7 +124,7 @@ export class DevicePorts {
     if (device === undefined) {
       throw new DomainError('not_found', 'PORT_NOT_PLUGGED', `port "${portId}" is not plugged on this host`);
     }
-    device.withdrawn = true;
+    device.detached = true;
     await device.running;
     await this.#settle(device);
   }
@@ -129,7 +135,6 @@ export class DevicePorts {
     if (device === undefined) return;
     const networkId = device.networkId ?? '';
     delete device.plugged;
-    device.withdrawn = true;
     device.message = 'the port is bound here no more';
     this.#tools.events.emit({
       kind: 'port-down',
@@ -148,15 +153,15 @@ export class DevicePorts {
       const matches = device.portId === entry.portId || device.name === `tap${entry.portId.slice(0, 11)}`;
       if (!matches || device.link === undefined) continue;
       if (device.plugged?.generation === entry.generation) continue;
-      device.withdrawn = false;
-      if (device.running === undefined) this.#go(device);
+      device.refused = false;
+      if (!device.detached && device.running === undefined) this.#go(device);
     }
   }
 
   /** Reports again every device that is not plugged for good, and ports l2pop does not confirm. */
   recheck(): void {
     for (const device of this.#devices.values()) {
-      if (device.running !== undefined || device.withdrawn) continue;
+      if (device.running !== undefined || device.detached || device.refused) continue;
       const worker = device.networkId === undefined ? undefined : this.#tools.networks.get(device.networkId);
       const entry = device.plugged && worker?.table.entries.get(device.plugged.portId);
       if (device.plugged === undefined || entry?.generation !== device.plugged.generation) this.#go(device);
@@ -181,7 +186,8 @@ export class DevicePorts {
     const device: Device = {
       name,
       link: undefined,
-      withdrawn: false,
+      detached: false,
+      refused: false,
       message: '',
       running: undefined,
       again: false,
@@ -244,7 +250,7 @@ export class DevicePorts {
   async #settle(device: Device): Promise<void> {
     const { downs, registry } = this.#tools;
     await downs.report(device.name, registry, this.#halt.signal);
-    if (device.link !== undefined && !device.withdrawn) await this.#up(device);
+    if (device.link !== undefined && !device.detached) await this.#up(device);
     else await this.#down(device);
   }
 
@@ -264,25 +270,15 @@ export class DevicePorts {
       span.setAttribute('weft.network.id', binding.networkId);
       device.portId = binding.portId;
       device.networkId = binding.networkId;
+      const idle = idleReasonOf(binding);
+      if (idle !== undefined) {
+        await this.#release(device);
+        device.message = idle;
+        return;
+      }
       const refusal = refusalOf(binding, limits);
       if (refusal !== undefined) {
-        await this.#release(device);
-        if (binding.hostId === limits.hostId && binding.adminUp) {
-          await registry.portFailed(
-            { portId: binding.portId, generation: binding.generation, message: refusal },
-            this.#halt.signal,
-          );
-        }
-        if (device.message !== refusal) {
-          events.emit({
-            kind: 'refused',
-            portId: binding.portId,
-            networkId: binding.networkId,
-            device: device.name,
-            message: refusal,
-          });
-        }
-        device.message = refusal;
+        await this.#refuse(device, binding, refusal);
         return;
       }
       const worker = await networks.hold({
@@ -315,6 +311,16 @@ export class DevicePorts {
         });
       }
     });
+  }
+
+  /** Says once, to the registry and to whoever watches, that this host cannot serve the port. */
+  async #refuse(device: Device, { portId, networkId, generation, hostId }: PortBinding, message: string): Promise<void> {
+    const { registry, events, limits } = this.#tools;
+    await this.#release(device);
+    if (hostId === limits.hostId) await registry.portFailed({ portId, generation, message }, this.#halt.signal);
+    if (device.message !== message) events.emit({ kind: 'refused', portId, networkId, device: device.name, message });
+    device.message = message;
+    device.refused = true;
   }
 
   /**

@@ -27,7 +27,6 @@ interface LastAudit {
   readonly digest: string;
   readonly revision: bigint;
   readonly time: Date;
-  readonly repaired: number;
 }
 
 const REMOVAL_MS = 10_000;
@@ -59,6 +58,7 @@ export class NetworkWorker {
   #reportedAudit: LastAudit | undefined;
   #suspicion: AuditCause | undefined;
   #driftRepaired = 0;
+  #driftReported = 0;
   #operations = 0;
 
   constructor(table: NetworkTable, tools: WorkerTools) {
@@ -92,12 +92,13 @@ export class NetworkWorker {
       revision: this.#established && this.#synced && this.#failures === 0 ? this.table.revision : 0n,
       digest: news?.digest ?? '',
       digestRevision: news?.revision ?? 0n,
-      driftRepaired: news?.repaired ?? 0,
+      driftRepaired: this.#driftRepaired - this.#driftReported,
     };
   }
 
   /** l2pop has taken in what `held` said; a look made meanwhile is still to be told. */
   reported(held: HeldNetwork): void {
+    this.#driftReported += held.driftRepaired;
     const audit = this.#lastAudit;
     if (held.digest !== '' && audit?.digest === held.digest && audit.revision === held.digestRevision)
       this.#reportedAudit = audit;
@@ -371,7 +372,6 @@ export class NetworkWorker {
             digest: digestOfRows(observed.rows, table.manualFlood),
             revision: table.revision,
             time: new Date(),
-            repaired: isDrift ? outcomes.length - failures.length : 0,
           };
           this.#tools.observer.audited();
           if (failures.length > 0) this.#failed();
