@@ -297,7 +297,8 @@ describe('reports', () => {
       digest: '0123456789abcdef',
       expected_digest: right,
       in_sync: false,
-      drift_repaired: 2,
+      // Each of the four told of two more.
+      drift_repaired: 8,
     });
     await report(2, right);
     expect((await stateOf(one))?.hosts).toMatchObject([

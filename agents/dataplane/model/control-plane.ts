@@ -61,6 +61,7 @@ export interface HeldNetwork {
   readonly revision: bigint;
   readonly digest: string;
   readonly digestRevision: bigint;
+  /** Rows repaired that no report has told of yet. */
   readonly driftRepaired: number;
 }
 

@@ -55,7 +55,7 @@ local own = host and string.match(host, '(%x+)$') or ZERO
 local expected = xor(state[2] or ZERO, own)
 if host then
   local found = redis.call('HGET', ACKS, id)
-  local acked, before = string.match(found or '0 0 0 0 - -', '^(%d+) %d+ %d+ (.*)$')
+  local acked, repaired, before = string.match(found or '0 0 0 0 - -', '^(%d+) %d+ (%d+) (.*)$')
   if tonumber(held) > tonumber(acked) then acked, advanced = held, 1 end
   if digest ~= '-' then
     local right, back = '-', revision - tonumber(readAt)
@@ -79,7 +79,7 @@ if host then
     end
     before = readAt .. ' ' .. digest .. ' ' .. right
   end
-  redis.call('HSET', ACKS, id, acked .. ' ' .. now .. ' ' .. drift .. ' ' .. before)
+  redis.call('HSET', ACKS, id, acked .. ' ' .. now .. ' ' .. text(tonumber(repaired) + tonumber(drift)) .. ' ' .. before)
 end
 return {1, text(revision), expected, lifted, advanced}
 `;

@@ -240,7 +240,7 @@ describe('hosts', () => {
         digestRevision: revision,
         expectedDigest: right,
         time: now,
-        driftRepaired: 3,
+        driftRepaired: 3 * revision,
       });
     }
     await report(network, 1, 7);

@@ -45,7 +45,6 @@ const count = (
   for (const { reported, verdict } of judged) {
     if (verdict.lifted) resyncs.add(1, { cause: 'lifted' });
     else if (adviceFor(reported, verdict)?.kind === 'resync') resyncs.add(1, { cause: 'digest' });
-    // Without a digest it has not looked again, and these are the rows it told of before.
-    if (reported.digest !== '' && reported.driftRepaired > 0) drift.add(reported.driftRepaired, { host });
+    if (reported.driftRepaired > 0) drift.add(reported.driftRepaired, { host });
   }
 };

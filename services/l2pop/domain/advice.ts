@@ -7,6 +7,7 @@ export interface ReportedNetwork {
   /** 16 hexadecimal digits; empty when it has not read back since the last report. */
   readonly digest: string;
   readonly digestRevision: number;
+  /** Rows repaired since the last report. */
   readonly driftRepaired: number;
 }
 

@@ -94,6 +94,7 @@ export interface HostRecord {
   readonly expectedDigest: string;
   /** Milliseconds since the epoch. */
   readonly time: number;
+  /** Rows repaired, all reports together. */
   readonly driftRepaired: number;
 }
 

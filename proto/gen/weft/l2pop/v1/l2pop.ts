@@ -103,7 +103,7 @@ export interface HostNetworkState {
   report_time?:
     | string
     | undefined;
-  /** Rows that it found missing, superfluous or wrong at its last look and repaired. */
+  /** Rows that it found missing, superfluous or wrong, and repaired, as long as it has had ports of the network. */
   drift_repaired: number;
 }
 
@@ -253,7 +253,7 @@ export interface ReportedNetwork {
   digest: string;
   /** The revision it held when it read back. */
   digest_revision: string;
-  /** Rows that it found different at its last look and repaired. */
+  /** Rows that it found different and repaired since its last report. */
   drift_repaired: number;
 }
 
