@@ -44,7 +44,12 @@ const stateOf = (replica: Replica) => replica.rpc.getNetworkState({ network_id: 
 
 const bind = (n: number, host: number | undefined) => stage.say(stage.topology.putPort(port(n), place, host));
 
-const deltas = () => stage.heard.map(({ delta }) => delta).filter((delta) => delta.network_id === network);
+/** In revision order: what two replicas publish may overtake each other. */
+const deltas = () =>
+  stage.heard
+    .map(({ delta }) => delta)
+    .filter((delta) => delta.network_id === network)
+    .sort((a, b) => Number(a.revision) - Number(b.revision));
 
 const at = async (revision: number): Promise<void> => {
   await eventually(`revision ${revision.toString()}`, async () => Number((await stateOf(one))?.revision) >= revision);
@@ -257,7 +262,8 @@ describe('convergence', () => {
     stage.send(`weft.ack.${hostOf(0)}`, new Uint8Array([255, 255, 255]));
     const forged = { host_id: hostOf(0), networks: [{ network_id: network, revision: '1' }] };
     stage.send('weft.ack.somebody-else', ForwardingAck.encode(forged).finish());
-    stage.ack(hostOf(9), network, 5);
+    stage.ack(hostOf(9), network, 1);
+    stage.ack(hostOf(0), network, 5);
     stage.ack(hostOf(0), network, 0);
     const error = await failing(wait(one, '0', 150).done);
     expect(error.details['hosts']).toBe(hostOf(0));

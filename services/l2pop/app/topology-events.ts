@@ -2,6 +2,7 @@ import type { Uuid } from '#platform/net/names.ts';
 import type { Host, Network, Port, Vtep } from '../domain/entry.ts';
 import { removePort } from '../domain/placement.ts';
 import type { TableOperation } from '../domain/table.ts';
+import { lag } from './metrics.ts';
 import type { NetworkTypes } from './network-types.ts';
 import type { Placer } from './placer.ts';
 import type { Cause, NetworkIndex, Topology } from './ports.ts';
@@ -76,6 +77,7 @@ export class TopologyEvents {
   ): Promise<void> {
     if (gone) {
       this.#placer.hosts.forget(host.id, host.revision);
+      lag.forget({ host: host.id });
       return;
     }
     this.#placer.hosts.learn(host);

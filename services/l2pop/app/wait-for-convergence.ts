@@ -48,18 +48,21 @@ export class ConvergenceWaits {
     const elapsed = (): number => performance.now() - began;
     const wakeUp = new WakeUp();
     const heard = new Map<HostId, number>();
+    let newest = 0;
+    let stale = false;
     using _acks = this.#board.listen(networkId, (hostId, revision) => {
       heard.set(hostId, Math.max(revision, heard.get(hostId) ?? 0));
+      if (revision > newest) stale = true;
       wakeUp.ring();
     });
     let state = await this.#read(networkId, signal);
     if (wanted.revision === undefined && state.revision === 0) await this.#mustExist(networkId, signal);
     const revision = wanted.revision ?? state.revision;
     await using stack = new AsyncDisposableStack();
-    let stale = false;
     let following = false;
     let told: string | undefined;
     for (;;) {
+      newest = state.revision;
       const lagging = laggards(withHeard(state, heard), revision);
       if (lagging.length === 0 && state.revision >= revision) {
         yield { revision, lagging, converged: true, elapsedMs: elapsed() };
@@ -102,12 +105,15 @@ export class ConvergenceWaits {
   }
 }
 
-/** What was heard may not have been stored yet when the state was read. */
+/**
+ * What was heard may not have been stored yet when the state was read. Nobody can hold a revision that the table has not,
+ * whatever he says.
+ */
 const withHeard = (state: TableState, heard: ReadonlyMap<HostId, number>): TableState => ({
   ...state,
   members: state.members.map((member) => {
     const ackedRevision = heard.get(member.vtep.hostId) ?? 0;
-    if (ackedRevision <= (member.record?.ackedRevision ?? 0)) return member;
+    if (ackedRevision <= (member.record?.ackedRevision ?? 0) || ackedRevision > state.revision) return member;
     const { record = { digest: '', digestRevision: 0, expectedDigest: '', time: Date.now(), driftRepaired: 0 } } =
       member;
     return { ...member, record: { ...record, ackedRevision } };
