@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { DomainError } from '#platform/errors/domain-error.ts';
 import { digestOf, formatDigest } from '#platform/net/forwarding-digest.ts';
 import type { HostId, Uuid } from '#platform/net/names.ts';
+import { telemetry } from '#platform/telemetry/setup.ts';
 import { recordedTelemetry } from '#platform/telemetry/spans.fixture.ts';
 import { eventually } from '#platform/testing/eventually.ts';
 import { MemoryLog } from '#platform/testing/memory-log.ts';
@@ -150,11 +151,11 @@ describe('from an event to hosts', () => {
   });
 
   test('the trace goes on from the event to the delta, and says what and where', async () => {
-    await using telemetry = await recordedTelemetry();
+    await using recorded = await recordedTelemetry();
     const traceId = 'feedfacefeedfacefeedfacefeedface';
     await stage.say(stage.topology.putPort(port(0), place, 0), { traceparent: `00-${traceId}-00000000000000aa-01` });
     await eventually('it is told', () => deltas().length === 1);
-    const { spans } = await telemetry.trace(traceId, 4);
+    const { spans } = await recorded.trace(traceId, 4);
     const named = (name: string) => spans.find((span) => span.name === name);
     expect(named('consume l2pop')?.parentSpanId).toBe('00000000000000aa');
     expect(named('l2pop.apply')?.parentSpanId).toBe(named('consume l2pop')?.spanId);
@@ -230,6 +231,26 @@ describe('convergence', () => {
     stage.ack(hostOf(1), network, 2);
     await done;
     expect(words.at(-1)?.converged).toBe(true);
+  });
+
+  test('is timed, and how far hosts are behind is told to Prometheus', async () => {
+    const metrics = telemetry({ service: 'test', instance: 'one', metrics: { listen: '127.0.0.1:0' } });
+    await metrics.start(AbortSignal.timeout(2_000));
+    try {
+      await bind(0, 0);
+      await bind(1, 1);
+      await at(2);
+      for (const host of [0, 1]) stage.ack(hostOf(host), network, 2);
+      const reported = { network_id: network, revision: '0', digest: '', digest_revision: '0', drift_repaired: 0 };
+      await one.rpc.reportHostState({ host_id: hostOf(1), networks: [reported] });
+      const read = async () => await (await fetch(`http://${metrics.metricsAddress ?? ''}/metrics`)).text();
+      await eventually('both revisions are timed', async () =>
+        /weft_convergence_seconds_count\S* 2\b/.test(await read()),
+      );
+      expect(await read()).toMatch(new RegExp(`weft_revision_lag\\{[^}]*host="${hostOf(1)}"[^}]*\\} 2`));
+    } finally {
+      await metrics.stop(AbortSignal.timeout(2_000));
+    }
   });
 
   test('that does not come names the hosts', async () => {
