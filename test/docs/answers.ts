@@ -51,7 +51,13 @@ const decodedDetail = (detail: unknown): unknown => {
   const bytes = Buffer.from(value, 'base64');
   switch (type) {
     case 'google.rpc.BadRequest':
-      return { type, fieldViolations: BadRequest.decode(bytes).field_violations.map(({ field, description }) => ({ field, description })) };
+      return {
+        type,
+        fieldViolations: BadRequest.decode(bytes).field_violations.map(({ field, description }) => ({
+          field,
+          description,
+        })),
+      };
     case 'google.rpc.ErrorInfo': {
       const { reason, domain, metadata } = ErrorInfo.decode(bytes);
       return { type, reason, domain, metadata };

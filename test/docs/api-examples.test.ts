@@ -35,7 +35,11 @@ test('grpcurl is told the same as buf curl', () => {
 // `vitest run -u test/docs` writes the answers that have changed into the document.
 test('every answer in docs/api.md is what the command beside it gives', { timeout: 180_000 }, async () => {
   const { stateDir } = weft.lab;
-  const place = { control: join(stateDir, 'data/control/weft.sock'), agent: join(stateDir, 'data/h1/agent.sock'), lab: weft.name };
+  const place = {
+    control: join(stateDir, 'data/control/weft.sock'),
+    agent: join(stateDir, 'data/h1/agent.sock'),
+    lab: weft.name,
+  };
   const answers: { readonly answer: Answer; readonly text: string }[] = [];
   for (const example of examples) {
     const { answer } = example;

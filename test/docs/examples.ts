@@ -38,12 +38,17 @@ export const examplesOf = (markdown: string): readonly Example[] => {
     const [argv, ...others] = commandsOf(fence.text);
     if (argv === undefined) throw new Error(`line ${fence.line.toString()}: no command`);
     const next = fences[at + 1];
-    return [{ line: fence.line, argv, others, settles: fence.info.includes('settles'), answer: next && answerOf(next) }];
+    return [
+      { line: fence.line, argv, others, settles: fence.info.includes('settles'), answer: next && answerOf(next) },
+    ];
   });
 };
 
 /** The document with other answers in place of those of the examples. */
-export const withAnswers = (markdown: string, answers: readonly { readonly answer: Answer; readonly text: string }[]): string => {
+export const withAnswers = (
+  markdown: string,
+  answers: readonly { readonly answer: Answer; readonly text: string }[],
+): string => {
   let result = '';
   let end = 0;
   for (const { answer, text } of answers.toSorted((a, b) => a.answer.from - b.answer.from)) {
