@@ -58,13 +58,6 @@ export interface TableRevision {
   readonly changes: readonly TableChange[];
 }
 
-/** Which hosts have entries in a table. */
-export interface Members {
-  /** Another one when the set is another one. */
-  readonly version: number;
-  readonly hosts: readonly HostId[];
-}
-
 /** What a batch did. */
 export interface Applied {
   /** The table's revision after it. */
@@ -73,8 +66,9 @@ export interface Applied {
   readonly made?: TableRevision;
   /** What its redelivered operations had led to at their first time, as far as it is still kept. */
   readonly repeated: readonly TableRevision[];
+  /** Another one when other hosts have entries. */
   readonly membersVersion: number;
-  /** Given when the caller knew another version of it. */
+  /** The hosts that have entries; given when the caller knew another version of them. */
   readonly members?: readonly HostId[];
 }
 

@@ -9,7 +9,7 @@ import { GONE, type OperationBatch, type TableOperation } from '../domain/table.
 const hex = (n: number, width: number): string => n.toString(16).padStart(width, '0');
 
 /** The n-th id of a kind, the same each time. */
-export const uuidOf = (kind: number, n: number): Uuid =>
+const uuidOf = (kind: number, n: number): Uuid =>
   parseUuid('id', `${hex(kind, 8)}-0000-4000-8000-${hex(n, 12)}`);
 
 export const networkOf = (n: number): Uuid => uuidOf(1, n);
@@ -44,7 +44,7 @@ const revision = fc.integer({ min: 1, max: 8 });
 const hostRevision = fc.integer({ min: 0, max: 4 });
 
 /** Operations on few ports and hosts in few revisions, so that they meet. A host's VTEP follows from its revision. */
-export const arbitraryOperation: fc.Arbitrary<TableOperation> = fc.oneof(
+const arbitraryOperation: fc.Arbitrary<TableOperation> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc

@@ -97,7 +97,10 @@ export interface HostNetworkState {
   digest_revision: string;
   /** The digest that l2pop holds right at digest_revision; empty when it no longer knows that revision's. */
   expected_digest: string;
-  /** Whether the host acknowledged the current revision and its last digest is right. */
+  /**
+   * Whether the host acknowledged the current revision and its last digest is right. One that has not read back yet, or
+   * at a revision that can no longer be judged, counts by its acknowledgement alone.
+   */
   in_sync: boolean;
   /** When it was last heard of for this network. */
   report_time?:
