@@ -3,7 +3,7 @@ import { withDeadline } from '#platform/async/deadline.ts';
 import { DomainError } from '#platform/errors/domain-error.ts';
 import { BatchProcess } from './batch-process.ts';
 import type { Ending } from './batch-process.ts';
-import { BatchRequest, checkLines } from './batch-request.ts';
+import { BatchRequest, isBatchLine } from './batch-request.ts';
 import { TOOL_ENVIRONMENT } from './environment.ts';
 
 /** Which of iproute2's tools, and in front of it what enters another namespace, e.g. `['ip', 'netns', 'exec', name]`. */
@@ -17,7 +17,8 @@ export interface BatchChildOptions {
 /** Runs lines of one of iproute2's tools, in order, without a process for each. */
 export interface BatchRunner {
   /**
-   * One answer per line: undefined when it was done, else the kernel's or the tool's words. Lines run in order, also
+   * One answer per line: undefined when it was done, else the kernel's or the tool's words; a line that the tool would not
+   * read as one command with these very words is not tried. Lines run in order, also
    * those of earlier calls first; a line that fails stops no other. A line may run twice when another line of the
    * same call ends the tool, so lines should be such that this does no harm. Rejects with `unavailable` or `deadline`
    * when the tool cannot be reached or dies on us: what was done then is unknown. At an abort it rejects at once;
@@ -72,7 +73,18 @@ export class BatchChild implements BatchRunner, AsyncDisposable {
 
   async run(lines: readonly string[], signal: AbortSignal): Promise<readonly (string | undefined)[]> {
     signal.throwIfAborted();
-    checkLines(lines);
+    if (lines.every(isBatchLine)) return await this.#runValid(lines, signal);
+    const valid = lines.flatMap((line, at) => (isBatchLine(line) ? [at] : []));
+    const answers = await this.#runValid(
+      valid.map((at) => lines[at] ?? ''),
+      signal,
+    );
+    const errors = lines.map((): string | undefined => 'not tried: it cannot stand in a batch');
+    for (const [index, at] of valid.entries()) errors[at] = answers[index];
+    return errors;
+  }
+
+  async #runValid(lines: readonly string[], signal: AbortSignal): Promise<readonly (string | undefined)[]> {
     const remembers = this.#used;
     const errors = await this.#submit(lines, signal);
     if (!remembers) return errors;
@@ -134,6 +146,7 @@ export class BatchChild implements BatchRunner, AsyncDisposable {
     if (queued !== -1) this.#queue.splice(queued, 1);
     else if (error instanceof DomainError && error.code === 'deadline' && this.#inFlight.includes(request)) {
       this.#process?.kill();
+      this.#lost({ cause: 'it gave no answer in time' }, '');
     }
   }
 

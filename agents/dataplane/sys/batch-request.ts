@@ -1,5 +1,3 @@
-import { DomainError } from '#platform/errors/domain-error.ts';
-
 /** Lines per write: enough to keep the pipe full, little enough to stop soon when it is. */
 const LINES_PER_WRITE = 512;
 
@@ -105,10 +103,3 @@ export class BatchRequest {
 
 /** Whether `-batch` reads the line as one command with these very words. */
 export const isBatchLine = (line: string): boolean => BATCH_LINE.test(line);
-
-/** Throws `internal` for a line that is none. */
-export const checkLines = (lines: readonly string[]): void => {
-  const bad = lines.find((line) => !isBatchLine(line));
-  if (bad === undefined) return;
-  throw new DomainError('internal', 'NOT_A_BATCH_LINE', `${JSON.stringify(bad)} cannot stand in a batch`);
-};

@@ -1,6 +1,5 @@
 import type { Operation, Outcome } from '../../model/operation.ts';
 import type { BatchRunner } from '../../sys/batch-child.ts';
-import { isBatchLine } from '../../sys/batch-request.ts';
 import type { Sysctl } from '../../sys/sysctl.ts';
 import { toError } from '#platform/errors/domain-error.ts';
 
@@ -42,6 +41,8 @@ const GONE =
   /No such file or directory|No such process|No such device|Cannot find device|Cannot assign requested address|unknown ifindex/;
 const IS_REMOVAL = /^(?:delete-|replace-vxlan$)/;
 const EXISTS = 'File exists';
+/** The tools work on the first lines while the next are still being put together. */
+const LINES_AT_ONCE = 1_024;
 
 const toolOf = ({ argv }: Operation): Tool => (argv[0] === 'bridge' || argv[0] === 'sysctl' ? argv[0] : 'ip');
 const stageOf = ({ kind }: Operation): Stage => STAGES[kind] ?? 'links';
@@ -108,39 +109,43 @@ const applyGroup = async (
   signal: AbortSignal,
 ): Promise<readonly (string | undefined)[]> => {
   const errors: (string | undefined)[] = group.map(() => undefined);
-  const lines: Record<Tool, { readonly at: number[]; readonly lines: string[] }> = {
-    ip: { at: [], lines: [] },
-    bridge: { at: [], lines: [] },
-    sysctl: { at: [], lines: [] },
+  const runs: { readonly at: readonly number[]; readonly done: Promise<readonly (string | undefined)[]> }[] = [];
+  const waiting: Record<Tool, { at: number[]; lines: string[] }> = { ip: none(), bridge: none(), sysctl: none() };
+  const send = (tool: Tool): void => {
+    const { at, lines } = waiting[tool];
+    if (lines.length === 0) return;
+    waiting[tool] = none();
+    const done = tool === 'sysctl' ? writeSettings(tools.sysctl, lines, signal) : tools[tool].run(lines, signal);
+    runs.push({ at, done });
   };
   for (const [index, operation] of group.entries()) {
     const missing = failed.size === 0 ? undefined : operation.needs?.find((key) => failed.has(key));
-    const line = operation.argv.slice(1).join(' ');
-    if (missing !== undefined) errors[index] = `not tried: ${missing} failed`;
-    else if (!isBatchLine(line)) errors[index] = 'not tried: a word of it cannot stand in a batch';
-    else {
-      tools.onStep(operation);
-      const part = lines[toolOf(operation)];
-      part.at.push(index);
-      part.lines.push(line);
+    if (missing !== undefined) {
+      errors[index] = `not tried: ${missing} failed`;
+      continue;
     }
+    tools.onStep(operation);
+    const tool = toolOf(operation);
+    const { at, lines } = waiting[tool];
+    at.push(index);
+    lines.push(operation.argv.slice(1).join(' '));
+    if (lines.length === LINES_AT_ONCE) send(tool);
   }
-  const results = await Promise.allSettled([
-    lines.ip.lines.length === 0 ? [] : tools.ip.run(lines.ip.lines, signal),
-    lines.bridge.lines.length === 0 ? [] : tools.bridge.run(lines.bridge.lines, signal),
-    writeSettings(tools.sysctl, lines.sysctl.lines, signal),
-  ]);
+  for (const tool of ['bridge', 'ip', 'sysctl'] as const) send(tool);
+  // All are waited for, so that nothing of this is still being done when it rejects.
+  const results = await Promise.allSettled(runs.map(({ done }) => done));
   if (group.some(({ kind }) => ENDS_A_DEVICE.has(kind))) {
     tools.ip.refresh();
     tools.bridge.refresh();
   }
-  for (const [index, tool] of (['ip', 'bridge', 'sysctl'] as const).entries()) {
-    const result = results[index];
-    if (result?.status !== 'fulfilled') throw result?.reason;
-    for (const [line, at] of lines[tool].at.entries()) errors[at] = realError(group[at], result.value[line]);
+  for (const [run, result] of results.entries()) {
+    if (result.status === 'rejected') throw result.reason;
+    for (const [line, at] of (runs[run]?.at ?? []).entries()) errors[at] = realError(group[at], result.value[line]);
   }
   return errors;
 };
+
+const none = (): { at: number[]; lines: string[] } => ({ at: [], lines: [] });
 
 /** What the tool said, unless it says that things are as they should be. */
 const realError = (operation: Operation | undefined, error: string | undefined): string | undefined => {

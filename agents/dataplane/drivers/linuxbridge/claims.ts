@@ -101,48 +101,52 @@ export const changedClaims = (host: HostIdentity, intent: NetworkIntent, change:
   }
   const macs = new Map<MacAddress, { before?: Holding; after?: Holding }>();
   const ips = new Map<IpAddress, { before?: Holding; after?: Holding }>();
-  for (const { mac, ips: addresses } of [...before.values(), ...after.values()]) {
-    macs.set(mac, {});
-    for (const ip of addresses) ips.set(ip, {});
+  for (const holdings of [before, after]) {
+    for (const { mac, ips: addresses } of holdings.values()) {
+      if (!macs.has(mac)) macs.set(mac, {});
+      for (const ip of addresses) if (!ips.has(ip)) ips.set(ip, {});
+    }
   }
-  const claim = (holding: Holding, times: readonly ('before' | 'after')[]): void => {
-    for (const time of times) {
-      const mac = macs.get(holding.mac);
-      if (mac !== undefined) mac[time] = stronger(mac[time], holding);
-      for (const address of holding.ips) {
-        const ip = ips.get(address);
-        if (ip !== undefined) ip[time] = stronger(ip[time], holding);
-      }
+  const claim = (holding: Holding, time: 'before' | 'after'): void => {
+    const mac = macs.get(holding.mac);
+    if (mac !== undefined) mac[time] = stronger(mac[time], holding);
+    for (const address of holding.ips) {
+      const ip = ips.get(address);
+      if (ip !== undefined) ip[time] = stronger(ip[time], holding);
     }
   };
-  for (const holding of before.values()) claim(holding, ['before']);
-  for (const holding of after.values()) claim(holding, ['after']);
-  for (const portId of otherClaimants(intent, macs, ips)) {
-    if (change.ports.has(portId)) continue;
+  for (const holding of before.values()) claim(holding, 'before');
+  for (const holding of after.values()) claim(holding, 'after');
+  for (const portId of otherClaimants(intent, change, macs, ips)) {
     const holding = holdingOf(host, portId, viewOf(intent, portId));
-    if (holding !== undefined) claim(holding, ['before', 'after']);
+    if (holding === undefined) continue;
+    claim(holding, 'before');
+    claim(holding, 'after');
   }
   return { macs, ips };
 };
 
-/** Ports that may claim one of these addresses, some twice. */
-const otherClaimants = function* (
+/** Ports that the change leaves alone and that may claim one of these addresses. */
+const otherClaimants = (
   intent: NetworkIntent,
+  change: NetworkChange,
   macs: ReadonlyMap<MacAddress, Turn>,
   ips: ReadonlyMap<IpAddress, Turn>,
-): Iterable<string> {
-  if (macs.size === 0) return;
+): ReadonlySet<string> => {
+  const found = new Set<string>();
+  const ask = (portId: string): void => {
+    if (!change.ports.has(portId)) found.add(portId);
+  };
   if (intent.claimants !== undefined) {
-    const found = new Set<string>();
-    for (const address of [...macs.keys(), ...ips.keys()])
-      for (const portId of intent.claimants(address)) found.add(portId);
-    yield* found;
-    return;
+    for (const mac of macs.keys()) for (const portId of intent.claimants(mac)) ask(portId);
+    for (const ip of ips.keys()) for (const portId of intent.claimants(ip)) ask(portId);
+    return found;
   }
   const claims = ({ mac, ips: addresses }: ForwardingEntry | LocalPort): boolean =>
-    macs.has(mac) || (ips.size > 0 && addresses.some((ip) => ips.has(ip)));
-  for (const [portId, entry] of intent.entries) if (claims(entry)) yield portId;
-  for (const [portId, port] of intent.ports) if (claims(port)) yield portId;
+    macs.has(mac) || addresses.some((ip) => ips.has(ip));
+  for (const [portId, entry] of intent.entries) if (claims(entry)) ask(portId);
+  for (const [portId, port] of intent.ports) if (claims(port)) ask(portId);
+  return found;
 };
 
 const viewOf = (intent: NetworkIntent, portId: string): PortView => {

@@ -32,6 +32,13 @@ export const rowOperations = (network: NetworkFacts, ownPort: number): RowOperat
   const { vxlan } = devicesOf(network);
   const port = ({ udpPort }: Destination): readonly string[] =>
     udpPort === ownPort ? [] : ['port', udpPort.toString()];
+  // Shared by all steps about one device: there may be tens of thousands.
+  const needsOf = new Map<string, readonly string[]>();
+  const needing = (device: string): readonly string[] => {
+    const known = needsOf.get(device) ?? [linkKey(device)];
+    needsOf.set(device, known);
+    return known;
+  };
   const step = (
     kind: string,
     key: string,
@@ -45,7 +52,7 @@ export const rowOperations = (network: NetworkFacts, ownPort: number): RowOperat
     argv,
     reason,
     networkId,
-    needs: [linkKey(needs)],
+    needs: needing(needs),
     ...(portId !== undefined && { portId }),
   });
   return {

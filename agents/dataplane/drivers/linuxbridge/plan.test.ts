@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ClaimIndex } from '../../model/claim-index.ts';
 import type { NetworkIntent } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
 import { devicesOf } from './devices.ts';
 import { planNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
 import { FakeKernel } from './testing/fake-kernel.ts';
 import { arbitraryWorld, changeOf, DEVICES, HOST, intentOf, NETWORK } from './testing/worlds.ts';
+import type { World } from './testing/worlds.ts';
 import { wantedRows } from './wanted-rows.ts';
 
 const kernelWithTaps = (): FakeKernel => {
@@ -22,6 +22,13 @@ const bring = (kernel: FakeKernel, intent: NetworkIntent): void => {
   const errors = kernel.apply(plan(kernel, intent)).filter(({ error }) => error !== undefined);
   expect(errors).toEqual([]);
 };
+
+const claimants = (world: World, address: string): readonly string[] =>
+  [...world.ports].flatMap(([portId, { entry, local }]) =>
+    [entry, local].some((each) => each !== undefined && (each.mac === address || each.ips.some((ip) => ip === address)))
+      ? [portId]
+      : [],
+  );
 
 const rowsOf = (kernel: FakeKernel): unknown => {
   const { rows, strayFlood } = kernel.observe(NETWORK);
@@ -70,10 +77,8 @@ test('a change from a known state leads where a look at everything would, with n
       bring(kernel, intentOf(first));
       let current = first;
       for (const world of later) {
-        const index = new ClaimIndex();
-        for (const [portId, view] of world.ports) index.update(portId, {}, view);
         const intent: NetworkIntent = indexed
-          ? { ...intentOf(world), claimants: (address) => index.claimants(address) }
+          ? { ...intentOf(world), claimants: (address) => claimants(world, address) }
           : intentOf(world);
         const errors = kernel
           .apply(planNetworkChange(HOST, intent, changeOf(current, world)))
