@@ -135,12 +135,17 @@ export class LabWeft implements AsyncDisposable {
     );
   }
 
-  /** As `converged`, and every host has read back from its kernel what l2pop expects. */
+  /** As `converged`, and every host has read this very revision back from its kernel and found what l2pop expects. */
   async inSync(networkId: string, entries: number, withinMs = 30_000): Promise<NetworkState> {
     return await this.#until(
       networkId,
       withinMs,
-      (state) => state.entry_count === entries && state.hosts.every(({ in_sync }) => in_sync),
+      ({ entry_count, revision, hosts }) =>
+        entry_count === entries &&
+        hosts.every(
+          ({ lag, digest, digest_revision, expected_digest }) =>
+            Number(lag) === 0 && digest_revision === revision && digest === expected_digest,
+        ),
     );
   }
 

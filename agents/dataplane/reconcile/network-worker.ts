@@ -56,6 +56,8 @@ export class NetworkWorker {
   #timer: NodeJS.Timeout | undefined;
   #lastAudit: LastAudit | undefined;
   #reportedAudit: LastAudit | undefined;
+  /** What the kernel holds: the table may be ahead of it. 0 while that is not known. */
+  #heldRevision = 0n;
   #suspicion: AuditCause | undefined;
   #driftRepaired = 0;
   #driftReported = 0;
@@ -89,7 +91,7 @@ export class NetworkWorker {
     const news = this.#lastAudit === this.#reportedAudit ? undefined : this.#lastAudit;
     return {
       networkId: this.table.networkId,
-      revision: this.#established && this.#synced && this.#failures === 0 ? this.table.revision : 0n,
+      revision: this.#heldRevision,
       digest: news?.digest ?? '',
       digestRevision: news?.revision ?? 0n,
       driftRepaired: this.#driftRepaired - this.#driftReported,
@@ -318,8 +320,9 @@ export class NetworkWorker {
   }
 
   #ack(): void {
-    heldRevision.set(Number(this.table.revision), { network: this.table.networkId });
-    this.#tools.feed.ack(this.table.networkId, this.table.revision, carrier());
+    this.#heldRevision = this.table.revision;
+    heldRevision.set(Number(this.#heldRevision), { network: this.table.networkId });
+    this.#tools.feed.ack(this.table.networkId, this.#heldRevision, carrier());
   }
 
   #settle(): void {
@@ -396,6 +399,7 @@ export class NetworkWorker {
   }
 
   #failed(): void {
+    this.#heldRevision = 0n;
     this.#failures += 1;
     this.#nextAudit = Date.now() + backoffMs(this.#failures - 1, RETRY, Math.random);
   }
