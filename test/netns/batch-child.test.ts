@@ -127,7 +127,9 @@ test('a name that came back as another device is found under its new number', as
   await using bridge = new BatchChild({ tool: 'bridge', prefix: host.prefix });
   await using ip = new BatchChild({ tool: 'ip', prefix: host.prefix });
   expect(await bridge.run([ROW], never)).toEqual([undefined]);
-  expect(await ip.run(['link set dev vxlan-70 up'], never)).toEqual([undefined]);
+  expect(await ip.run(['link show dev vxlan-70'], never)).toEqual([undefined]);
+  await addVxlan();
+  expect(await ip.run(['link show dev vxlan-70'], never)).toEqual([undefined]);
   for (const refresh of [false, true]) {
     await addVxlan();
     if (refresh) {

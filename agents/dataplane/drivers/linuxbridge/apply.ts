@@ -77,10 +77,8 @@ const groupsOf = (operations: readonly Operation[]): readonly (readonly Operatio
   let made = new Set<string>();
   for (const operation of operations) {
     const tool = toolOf(operation);
-    const previous = group.at(-1);
-    const waits =
-      previous !== undefined &&
-      (operation.needs?.some((key) => made.has(key)) === true || !mayJoin(previous, operation, tools));
+    const needsNew = operation.needs?.some((key) => made.has(key)) === true;
+    const waits = group.length > 0 && (needsNew || !mayJoin(group, operation, tools));
     if (waits) {
       groups.push(group);
       group = [];
@@ -95,11 +93,12 @@ const groupsOf = (operations: readonly Operation[]): readonly (readonly Operatio
   return groups;
 };
 
-const mayJoin = (previous: Operation, next: Operation, tools: ReadonlySet<Tool>): boolean => {
+const mayJoin = (group: readonly Operation[], next: Operation, tools: ReadonlySet<Tool>): boolean => {
   const stage = stageOf(next);
-  if (stage === stageOf(previous) && stage !== 'links') return true;
+  const isOfOneStage = [group[0], group.at(-1)].every((each) => each !== undefined && stageOf(each) === stage);
+  if (isOfOneStage && stage !== 'links') return true;
   // One tool keeps the order by itself. Not so that many neighbours hold up the rows they could go along with.
-  return tools.size === 1 && tools.has(toolOf(next)) && (toolOf(next) === 'bridge' || stage === stageOf(previous));
+  return tools.size === 1 && tools.has(toolOf(next)) && (toolOf(next) === 'bridge' || isOfOneStage);
 };
 
 const applyGroup = async (

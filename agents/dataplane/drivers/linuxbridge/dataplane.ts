@@ -41,13 +41,14 @@ export class LinuxBridgeDataplane implements Dataplane<ObservedBridgeNetwork>, C
     this.#log = log;
     this.#prefix = prefix;
     const commands = new HostCommands(prefix);
-    this.#readers = { commands, sysctl: prefix.length === 0 ? ownSysctl : sysctlByCommand(commands) };
     this.#ip = new BatchChild({ tool: 'ip', prefix });
     this.#bridge = new BatchChild({ tool: 'bridge', prefix });
+    const sysctl = prefix.length === 0 ? ownSysctl : sysctlByCommand(commands);
+    this.#readers = { commands, sysctl, ip: this.#ip };
     this.#tools = {
       ip: this.#ip,
       bridge: this.#bridge,
-      sysctl: this.#readers.sysctl,
+      sysctl,
       onStep: (operation) => {
         this.#written.note(operation);
       },

@@ -1,6 +1,7 @@
 import { DomainError } from '#platform/errors/domain-error.ts';
 import type { OwnedNetwork } from '../../model/host.ts';
 import type { NetworkIntent } from '../../model/intent.ts';
+import type { BatchRunner } from '../../sys/batch-child.ts';
 import { isBatchLine } from '../../sys/batch-request.ts';
 import { jsonObjects, outputOf } from '../../sys/command.ts';
 import type { CommandRunner } from '../../sys/command.ts';
@@ -16,11 +17,13 @@ import type { ObservedBridgeNetwork, ObservedLink } from './observed.ts';
 export interface Readers {
   readonly commands: CommandRunner;
   readonly sysctl: Sysctl;
+  /** For what can be asked without starting a program. */
+  readonly ip: BatchRunner;
 }
 
 /**
- * Reads one network back: two programs at once however many rows there are. What is not there is left out; what cannot be
- * understood is not ours.
+ * Reads one network back: two programs at once however many rows there are, none when it has no device here yet. What is
+ * not there is left out; what cannot be understood is not ours.
  */
 export const observeNetwork = async (
   readers: Readers,
@@ -28,6 +31,9 @@ export const observeNetwork = async (
   signal: AbortSignal,
 ): Promise<ObservedBridgeNetwork> => {
   const { bridge, vxlan } = devicesOf(intent);
+  const ports = [...intent.ports.values()].map(({ device }) => device);
+  const present = await presentDevices(readers.ip, [bridge, vxlan, ...ports], signal);
+  if (!present.has(bridge) && !present.has(vxlan)) return nothingOf(present);
   const [first, bridgeRows, isolated] = await Promise.all([
     // Asking for the links of a bridge that is not there ends `ip`: it comes last.
     ipDump(readers, [`neigh show dev ${vxlan}`, ...show([bridge, vxlan]), `link show master ${bridge}`], signal),
@@ -35,7 +41,7 @@ export const observeNetwork = async (
     isIsolated(readers.sysctl, bridge, signal),
   ]);
   const links = linksOf(first);
-  const missing = [...intent.ports.values()].map(({ device }) => device).filter((device) => !links.has(device));
+  const missing = ports.filter((device) => present.has(device) && !links.has(device));
   const vxlanLink = links.get(vxlan);
   // A bridge tells the rows of its ports only.
   const isOutside = vxlanLink !== undefined && (vxlanLink.master !== bridge || !links.has(bridge));
@@ -51,6 +57,29 @@ export const observeNetwork = async (
   for (const dumped of vxlanRows) collectFdb({ ...dumped, ifname: vxlan }, source, rows);
   for (const dumped of first) collectNeighbour(dumped, rows);
   return { rows, links, isolated, strayFdb: rows.strayFdb, strayFlood: rows.strayFlood };
+};
+
+/** Which of these devices there are: asked of the long-lived tool, which answers at once. */
+const presentDevices = async (
+  ip: BatchRunner,
+  devices: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> => {
+  const answers = await ip.run(show(devices), signal);
+  const present = new Set<string>();
+  for (const [index, device] of devices.filter(isNameable).entries()) {
+    const answer = answers[index];
+    if (answer === undefined) present.add(device);
+    else checkComplaints(['ip', 'link', 'show', 'dev', device], answer);
+  }
+  return present;
+};
+
+/** A network that has no device here. Of its ports' devices it is enough that they are there: everything is to be set. */
+const nothingOf = (present: ReadonlySet<string>): ObservedBridgeNetwork => {
+  const rows = newRows();
+  const links = new Map([...present].map((name) => [name, { name, up: false, mtu: 0 }]));
+  return { rows, links, isolated: false, strayFdb: rows.strayFdb, strayFlood: rows.strayFlood };
 };
 
 /** The networks whose mark is on a bridge or VXLAN device of the host. */
@@ -77,7 +106,7 @@ export const observeOwnedNetworks = async (
 };
 
 // What the tools say of a device that is not there, which is an answer.
-const ABSENT = /^$|^Command failed|Cannot find (?:bridge )?device|does not exist/;
+const ABSENT = /^$|^Command failed|Cannot find (?:bridge )?device|does not exist|No such device/;
 
 const checkComplaints = (command: readonly string[], stderr: string): void => {
   const complaint = stderr.split('\n').find((line) => !ABSENT.test(line));
@@ -85,8 +114,9 @@ const checkComplaints = (command: readonly string[], stderr: string): void => {
   throw new DomainError('internal', 'NOT_READ_BACK', `${command.join(' ')}: ${complaint}`, { details: { stderr } });
 };
 
-const show = (devices: readonly string[]): readonly string[] =>
-  devices.map((device) => `link show dev ${device}`).filter(isBatchLine);
+const showLine = (device: string): string => `link show dev ${device}`;
+const isNameable = (device: string): boolean => isBatchLine(showLine(device));
+const show = (devices: readonly string[]): readonly string[] => devices.filter(isNameable).map(showLine);
 
 /** Objects of several `ip` commands by one program; a command about what is not there adds nothing. */
 const ipDump = async (readers: Readers, lines: readonly string[], signal: AbortSignal): Promise<readonly Dumped[]> => {
