@@ -20,7 +20,11 @@ export class L2popSource implements ForwardingSource {
     this.#log = log;
   }
 
-  async snapshot(networkId: string, signal: AbortSignal): Promise<TableSnapshot> {
+  async snapshot(
+    networkId: string,
+    signal: AbortSignal,
+    onPart?: (entries: readonly ForwardingEntry[]) => void,
+  ): Promise<TableSnapshot> {
     const entries: ForwardingEntry[] = [];
     let complete = false;
     let revision = 0n;
@@ -28,6 +32,7 @@ export class L2popSource implements ForwardingSource {
     for await (const chunk of stream) {
       revision = BigInt(chunk.revision);
       complete = chunk.complete;
+      const first = entries.length;
       for (const entry of chunk.entries) {
         try {
           entries.push(parseEntry('entries', entry));
@@ -35,6 +40,7 @@ export class L2popSource implements ForwardingSource {
           this.#onBad(thrown);
         }
       }
+      onPart?.(entries.slice(first));
     }
     if (!complete) throw new DomainError('unavailable', 'SNAPSHOT_CUT_OFF', `the snapshot of ${networkId} ended early`);
     return { revision, entries };

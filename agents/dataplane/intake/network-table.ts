@@ -92,6 +92,11 @@ export class NetworkTable implements NetworkIntent {
     this.revision = revision;
   }
 
+  /** Adds entries without saying that the table is whole or at any revision. */
+  addEntries(entries: readonly ForwardingEntry[]): void {
+    for (const entry of entries) this.#setEntry(entry);
+  }
+
   /** Makes the table equal to a complete snapshot. */
   replaceEntries(entries: readonly ForwardingEntry[], revision: bigint): void {
     const wanted = new Map(entries.map((entry) => [entry.portId, entry]));

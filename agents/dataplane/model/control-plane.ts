@@ -69,7 +69,12 @@ export interface Advice { readonly networkId: string; readonly advice: 'fetch-ch
 
 /** l2pop, as a host's agent uses it. Throws DomainError. */
 export interface ForwardingSource {
-  snapshot(networkId: string, signal: AbortSignal): Promise<TableSnapshot>;
+  /** The whole table at one revision; `onPart` hears of its entries as they come, before it is known to be whole. */
+  snapshot(
+    networkId: string,
+    signal: AbortSignal,
+    onPart?: (entries: readonly ForwardingEntry[]) => void,
+  ): Promise<TableSnapshot>;
   /** The changes after `since`, oldest first and without holes. Throws `out_of_range` when they are gone. */
   changesSince(networkId: string, since: bigint, signal: AbortSignal): Promise<readonly TableChange[]>;
   report(networks: readonly HeldNetwork[], signal: AbortSignal): Promise<readonly Advice[]>;

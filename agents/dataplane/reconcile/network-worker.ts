@@ -69,7 +69,7 @@ export class NetworkWorker {
     this.#intake = new DeltaIntake(table, (change) => {
       this.#onEntry(change);
     });
-    this.#sync = new TableSync(table, tools, async (input) => this.pushAndWait(input), this.#halt.signal);
+    this.#sync = new TableSync(table, tools, this, this.#halt.signal);
     this.#nextAudit = Date.now() + tools.timing.auditIntervalMs;
     this.#feed = tools.feed.subscribe(table.networkId, (delta, cause) => {
       this.push({ kind: 'delta', delta, cause });
@@ -253,6 +253,9 @@ export class NetworkWorker {
       case 'snapshot':
         this.#synced = true;
         this.#need(this.#intake.snapshot(input.snapshot), 'guard');
+        return false;
+      case 'part':
+        if (this.table.revision === 0n) this.table.addEntries(input.entries);
         return false;
       case 'facts':
         return this.table.updateFacts(input.facts);

@@ -3,6 +3,7 @@ import { sleep } from '#platform/async/sleep.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import { carrier, inSpan } from '#platform/telemetry/spans.ts';
 import type { NetworkTable } from '../intake/network-table.ts';
+import type { ForwardingEntry } from '../model/intent.ts';
 import type { Missing } from './delta-intake.ts';
 import { resyncs } from './metrics.ts';
 import type { WorkerInput } from './worker-input.ts';
@@ -17,20 +18,24 @@ export class TableSync {
   readonly #table: NetworkTable;
   readonly #tools: WorkerTools;
   readonly #deliver: (input: WorkerInput) => Promise<void>;
+  readonly #part: (input: WorkerInput) => void;
   readonly #signal: AbortSignal;
   #missing: { readonly what: Missing; readonly cause: string } | undefined;
   #running: Promise<void> | undefined;
 
-  /** `deliver` resolves once what was pulled is in the kernel; `signal` ends it all. */
+  /** What is pulled goes to `worker`; `signal` ends it all. */
   constructor(
     table: NetworkTable,
     tools: WorkerTools,
-    deliver: (input: WorkerInput) => Promise<void>,
+    worker: { push(input: WorkerInput): void; pushAndWait(input: WorkerInput): Promise<void> },
     signal: AbortSignal,
   ) {
     this.#table = table;
     this.#tools = tools;
-    this.#deliver = deliver;
+    this.#deliver = async (input) => worker.pushAndWait(input);
+    this.#part = (input) => {
+      worker.push(input);
+    };
     this.#signal = signal;
   }
 
@@ -86,7 +91,14 @@ export class TableSync {
           if (!(thrown instanceof DomainError && thrown.code === 'out_of_range')) throw thrown;
         }
       }
-      const snapshot = await source.snapshot(networkId, signal);
+      // A first table is written as it comes; one that is held already is compared when the new one is whole.
+      const onPart =
+        this.#table.revision > 0n
+          ? undefined
+          : (entries: readonly ForwardingEntry[]): void => {
+              this.#part({ kind: 'part', entries, cause: carrier() });
+            };
+      const snapshot = await source.snapshot(networkId, signal, onPart);
       await this.#deliver({ kind: 'snapshot', snapshot, cause: carrier() });
     });
   }

@@ -10,6 +10,7 @@ export type AckListener = (hostId: HostId, revision: number) => void;
 /** Above this many waiting acknowledgements new ones are not kept: hosts report what they hold anyway. */
 const MAX_PENDING = 100_000;
 const RETRY_MS = 250;
+const GATHER_MS = 8;
 
 /**
  * Where acknowledgements of hosts come in. Those who wait hear of them at once; the store gets what is newest of each host
@@ -66,10 +67,8 @@ export class AckBoard {
 
   /** Never rejects. */
   async #write(): Promise<void> {
-    // To the end of the turn, in which more of the same change may be waiting.
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
+    // Those who wait have heard; the store can wait for the other hosts of the same change.
+    await sleep(GATHER_MS, this.#halt.signal).catch(() => undefined);
     for (let failures = 0; this.#pending.size > 0;) {
       const taken = this.#pending;
       this.#pending = new Map();
