@@ -6,7 +6,7 @@ const CLI = fileURLToPath(new URL('./weft.ts', import.meta.url));
 const AGENT = fileURLToPath(new URL('../agents/dataplane/main.ts', import.meta.url));
 
 /** Compiled sources outlive a process: without them each one reads and compiles all of weft anew. */
-export const COMPILE_CACHE = fileURLToPath(new URL('../node_modules/.cache/weft', import.meta.url));
+const COMPILE_CACHE = fileURLToPath(new URL('../node_modules/.cache/weft', import.meta.url));
 
 const ENVIRONMENT = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',

@@ -22,7 +22,7 @@ const DEFAULT_ADDRESS = '127.0.0.1:7701';
 const LOCAL_AGENT = 'unix:/run/weft/agent.sock';
 
 /** The sockets of a control plane whose data directory this machine sees. */
-export const controlSockets = (dataDir: string, isolated: boolean): Omit<Endpoints, 'agent'> => {
+const controlSockets = (dataDir: string, isolated: boolean): Omit<Endpoints, 'agent'> => {
   const socket = (name: string): string => `unix:${join(dataDir, `${name}.sock`)}`;
   return {
     ipam: socket(isolated ? 'ipam' : 'weft'),

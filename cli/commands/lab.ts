@@ -46,7 +46,7 @@ const inLab = (context: CommandContext, lab: string): CommandContext & Disposabl
 };
 
 /** What a guest must be told of its port: addresses with the prefixes of their subnets, gateways, MTU. */
-export const guestPort = async (
+const guestPort = async (
   { connections, signal }: CommandContext,
   port: Port,
   network: Network,
