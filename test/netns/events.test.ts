@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { eventually } from '#platform/testing/eventually.ts';
 import type { KernelEvent, LinkEvent } from '../../agents/dataplane/model/host.ts';
@@ -161,3 +164,19 @@ const childrenRunning = (command: string): readonly number[] =>
       }
     })
     .map(Number);
+
+test('nothing that it started outlives it, though it is killed', async () => {
+  await using namespaces = new Namespaces();
+  const namespace = await namespaces.add('a');
+  const fixture = fileURLToPath(import.meta.resolve('./watcher.fixture.ts'));
+  const words = ['netns', 'exec', namespace.name, process.execPath, fixture];
+  const child = spawn('ip', words, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  await once(child, 'message');
+  const pids = async (): Promise<number> =>
+    (await namespace.must('ip', 'netns', 'pids', namespace.name)).split('\n').filter((line) => line !== '').length;
+  // Itself, two tools, two monitors, and the one that counts.
+  expect(await pids()).toBeGreaterThanOrEqual(5);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  await eventually('nobody is left', async () => (await pids()) <= 1);
+});

@@ -25,7 +25,7 @@ export const facts = (n: number, mtu = 1450): NetworkFacts => ({
   mtu,
 });
 
-export const portId = (n: number): string => `${n.toString(16).padStart(8, '0')}-1111-4000-8000-00000000000b`;
+const portId = (n: number): string => `${n.toString(16).padStart(8, '0')}-1111-4000-8000-00000000000b`;
 
 /** A port's record, wherever it is: MAC address and addresses follow from its number. */
 export interface Port {

@@ -44,7 +44,7 @@ const isHere = (host: HostIdentity, vtep: Vtep): boolean =>
  * A port that is plugged here and bound elsewhere is where the higher generation says; when they are equal, here. One that
  * is bound here and not plugged is nowhere yet.
  */
-export const holdingOf = (host: HostIdentity, portId: string, view: PortView): Holding | undefined => {
+const holdingOf = (host: HostIdentity, portId: string, view: PortView): Holding | undefined => {
   const { entry, local } = view;
   if (entry === undefined || isHere(host, entry.vtep)) return local && localHolding(portId, local);
   if (local === undefined || entry.generation > local.generation) return remoteHolding(portId, entry);

@@ -5,7 +5,7 @@ import { networkMark, portMark } from './mark.ts';
 import { linkKey } from './operations.ts';
 
 /** The settings that keep a host's own IP stack off a bridge, by name without the device. */
-export const ISOLATION: readonly { readonly path: string; readonly value: string }[] = [
+const ISOLATION: readonly { readonly path: string; readonly value: string }[] = [
   // A guest's router advertisement must not give the host an address, nor reach it by one.
   { path: 'net.ipv6.conf', value: 'disable_ipv6=1' },
   // The host answers ARP for all its addresses on every device, and takes packets for them from anywhere, unless told.
