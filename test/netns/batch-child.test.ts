@@ -162,7 +162,7 @@ test('a tool that is killed fails those who wait for it, and the next call finds
 
 test('a tool that hangs is ended at the deadline; the abort of one caller ends nothing', async () => {
   await addVxlan();
-  await using bridge = new BatchChild({ tool: 'bridge', prefix: host.prefix, deadlineMs: 100 });
+  await using bridge = new BatchChild({ tool: 'bridge', prefix: host.prefix, deadlineMs: 1_000 });
   await bridge.start(never);
   const abort = new AbortController();
   const given = bridge.run([ROW], abort.signal);
