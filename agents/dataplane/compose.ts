@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { L2populationServiceService } from '#proto/weft/l2pop/v1/l2pop.ts';
 import { TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
 import type { Component } from '#platform/lifecycle/component.ts';
@@ -19,6 +20,8 @@ import { TopologyRegistry } from './intake/topology-registry.ts';
 import type { HostIdentity } from './model/intent.ts';
 import { HostAgent } from './reconcile/host-agent.ts';
 import { PendingDowns } from './reconcile/pending-downs.ts';
+import { ReportedDevices } from './reconcile/reported-devices.ts';
+import { FileJournal } from './sys/file-journal.ts';
 import { FileStore } from './sys/file-store.ts';
 
 const VERSION = '0.1.0';
@@ -42,6 +45,7 @@ export const composeAgent = async (
   };
   const { mtu: underlayMtu } = await findUnderlay(address, AbortSignal.timeout(10_000));
   const files = new FileStore(config.stateDir);
+  const journal = new FileJournal(join(config.stateDir, 'reported-devices'));
   const nats = new NatsConnection({ servers: config.nats, client: `weft-agent ${config.hostId}` }, log);
   const bus = new SubjectBus(nats, log);
   const topology = client(TopologyServiceService, config.topologyAddress);
@@ -64,6 +68,7 @@ export const composeAgent = async (
       feed: new NatsFeed(bus, config.hostId, log),
       states: new DesiredStore(files, host, log),
       downs: new PendingDowns(files),
+      reported: new ReportedDevices(journal, log),
       log,
       timing: config,
     },
@@ -75,6 +80,7 @@ export const composeAgent = async (
     stop: async () => {
       topology.close();
       l2pop.close();
+      journal.close();
       return Promise.resolve();
     },
   };

@@ -7,7 +7,7 @@ import type { Command, CommandContext } from '../command.ts';
 import { resolvePort, wholeNumber } from './resolve.ts';
 
 /** Spans leave a process a little after they end: a trace younger than this may still grow. */
-const SETTLE_MS = 600;
+const SETTLE_MS = 1_300;
 
 const toRecord = (trace: Trace, span: Span): SpanRecord => ({
   traceId: trace.trace_id,

@@ -7,7 +7,7 @@ import { parseStateLine, stateLine, tableHeader, type StateHeader } from './desi
 import { NetworkTable } from './network-table.ts';
 
 /** Changes of this long go into the journal together. */
-const GATHER_MS = 50;
+const GATHER_MS = 300;
 /** A journal longer than this, and than the table, is written anew. */
 const COMPACT_AFTER = 4_096;
 

@@ -65,7 +65,10 @@ export interface HeldNetwork {
   readonly driftRepaired: number;
 }
 
-export interface Advice { readonly networkId: string; readonly advice: 'fetch-changes' | 'resync' }
+export interface Advice {
+  readonly networkId: string;
+  readonly advice: 'fetch-changes' | 'resync';
+}
 
 /** l2pop, as a host's agent uses it. Throws DomainError. */
 export interface ForwardingSource {

@@ -10,6 +10,7 @@ import { idleReasonOf, refusalOf, type HostLimits } from '../plan/refusal.ts';
 import { localPorts } from './metrics.ts';
 import type { Networks } from './networks.ts';
 import type { PendingDowns } from './pending-downs.ts';
+import type { ReportedDevices } from './reported-devices.ts';
 import type { EventLog } from './event-log.ts';
 import type { Log } from '#platform/log/log.ts';
 
@@ -21,6 +22,8 @@ interface Device {
   portId?: string;
   networkId?: string;
   plugged?: LocalPort;
+  /** The generation in the newest answer about it; absent while a word to the registry has none. */
+  heard?: bigint;
   /** Unplugged by the agent's own API: nothing is reported until the device is new. */
   detached: boolean;
   /** This host cannot serve its port and has said so: saying it again would only make news of it. */
@@ -43,6 +46,7 @@ export interface DevicePortsTools {
   readonly registry: PortRegistry;
   readonly networks: Networks;
   readonly downs: PendingDowns;
+  readonly reported: ReportedDevices;
   readonly events: EventLog;
   readonly limits: HostLimits;
   readonly log: Log;
@@ -76,11 +80,14 @@ export class DevicePorts {
     device.plugged = port;
     device.portId = port.portId;
     device.networkId = networkId;
+    // One that lost to another host was kept without a generation.
+    if (port.generation > 0n) device.heard = port.generation;
+    this.#tools.reported.add(port.device);
   }
 
   /** Ends what the first look at the host did not find: adopted ports without a device, ends not yet reported. */
   settleAdopted(): void {
-    for (const name of this.#tools.downs.devices) this.#device(name);
+    for (const name of [...this.#tools.downs.devices, ...this.#tools.reported.names]) this.#device(name);
     for (const device of this.#devices.values()) if (device.link === undefined) this.#go(device);
   }
 
@@ -211,6 +218,11 @@ export class DevicePorts {
     if (this.#halt.signal.aborted) return;
     device.running = this.#loop(device).finally(() => {
       device.running = undefined;
+      // Something came after the last look of the loop.
+      if (device.again && !this.#halt.signal.aborted) {
+        this.#go(device);
+        return;
+      }
       if (device.link === undefined && device.plugged === undefined) this.#devices.delete(device.name);
     });
   }
@@ -255,20 +267,19 @@ export class DevicePorts {
   }
 
   async #up(device: Device): Promise<void> {
-    const { registry, networks, limits, events } = this.#tools;
+    const { networks, limits, events } = this.#tools;
     const attributes = { 'weft.host.id': limits.hostId, 'weft.device': device.name };
     await inSpan('agent.port-up', { parent: 'root', attributes }, async (span) => {
       await this.#plugKnown(device);
       let binding: PortBinding;
       try {
-        binding = await registry.portUp(reportOf(device), this.#halt.signal);
+        binding = await this.#claim(device);
       } catch (thrown) {
         if (thrown instanceof DomainError && thrown.code === 'not_found') await this.#release(device);
         throw thrown;
       }
       span.setAttribute('weft.port.id', binding.portId);
       span.setAttribute('weft.network.id', binding.networkId);
-      device.portId = binding.portId;
       device.networkId = binding.networkId;
       const idle = idleReasonOf(binding);
       if (idle !== undefined) {
@@ -314,7 +325,11 @@ export class DevicePorts {
   }
 
   /** Says once, to the registry and to whoever watches, that this host cannot serve the port. */
-  async #refuse(device: Device, { portId, networkId, generation, hostId }: PortBinding, message: string): Promise<void> {
+  async #refuse(
+    device: Device,
+    { portId, networkId, generation, hostId }: PortBinding,
+    message: string,
+  ): Promise<void> {
     const { registry, events, limits } = this.#tools;
     await this.#release(device);
     if (hostId === limits.hostId) await registry.portFailed({ portId, generation, message }, this.#halt.signal);
@@ -344,13 +359,14 @@ export class DevicePorts {
 
   async #down(device: Device): Promise<void> {
     const port = device.plugged;
-    if (port === undefined) return;
-    const { registry, events, limits, downs } = this.#tools;
+    if (port === undefined) {
+      await this.#end(device);
+      return;
+    }
+    const { events, limits } = this.#tools;
     const attributes = { 'weft.host.id': limits.hostId, 'weft.port.id': port.portId, 'weft.device': device.name };
     await inSpan('agent.port-down', { parent: 'root', attributes }, async () => {
       const networkId = device.networkId ?? '';
-      // On disk first: a crash between here and the acknowledgement must not lose the word.
-      await downs.add({ portId: port.portId, generation: port.generation, device: device.name });
       await this.#release(device);
       events.emit({
         kind: 'port-down',
@@ -359,8 +375,39 @@ export class DevicePorts {
         device: device.name,
         message: `${device.name} is gone`,
       });
-      await downs.report(device.name, registry, this.#halt.signal);
+      await this.#end(device);
     });
+  }
+
+  /** The registry may have taken up what this host said of the device, answered or not: it is told of the end. */
+  async #end(device: Device): Promise<void> {
+    const { registry, downs, reported } = this.#tools;
+    if (!reported.names.has(device.name)) return;
+    const { portId, heard: generation } = device;
+    // What is not known of it is asked for by saying again what was said.
+    const known = portId === undefined || generation === undefined ? await this.#claim(device) : { portId, generation };
+    // On disk first: a crash between here and the acknowledgement must not lose the word.
+    await downs.add({ portId: known.portId, generation: known.generation, device: device.name });
+    reported.remove(device.name);
+    delete device.heard;
+    await downs.report(device.name, registry, this.#halt.signal);
+  }
+
+  /** Tells the registry of the device; the answer says which port it is and where that is bound. */
+  async #claim(device: Device): Promise<PortBinding> {
+    const { registry, reported } = this.#tools;
+    reported.add(device.name);
+    delete device.heard;
+    try {
+      const binding = await registry.portUp(reportOf(device), this.#halt.signal);
+      device.portId = binding.portId;
+      device.heard = binding.generation;
+      return binding;
+    } catch (thrown) {
+      // There is no such port: nothing is bound by this word, nor by an earlier one.
+      if (thrown instanceof DomainError && thrown.code === 'not_found') reported.remove(device.name);
+      throw thrown;
+    }
   }
 
   async #release(device: Device): Promise<void> {

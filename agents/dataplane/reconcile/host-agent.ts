@@ -14,6 +14,7 @@ import { DevicePorts } from './device-ports.ts';
 import { EventLog } from './event-log.ts';
 import { Networks } from './networks.ts';
 import type { PendingDowns } from './pending-downs.ts';
+import type { ReportedDevices } from './reported-devices.ts';
 import type { WorkerTiming } from './worker-ports.ts';
 
 export interface HostAgentTools {
@@ -25,6 +26,7 @@ export interface HostAgentTools {
   readonly feed: ForwardingFeed;
   readonly states: DesiredStore;
   readonly downs: PendingDowns;
+  readonly reported: ReportedDevices;
   readonly log: Log;
   readonly timing: WorkerTiming & { readonly leaseMs: number; readonly reportIntervalMs: number };
 }
@@ -90,6 +92,7 @@ export class HostAgent implements Component {
   /** Resolves once what the last run left is taken up; the host is compared with it in the background. */
   async start(): Promise<void> {
     await this.#tools.downs.load();
+    this.#tools.reported.load();
     const tables = await this.#tools.states.load();
     for (const table of tables) {
       for (const port of table.ports.values()) this.devices.adopt(table.networkId, port);

@@ -14,6 +14,8 @@ export interface MonitorOptions {
   readonly prefix?: readonly string[];
   /** 0 (default) to 19: how readily it lets others have the CPU. */
   readonly niceness?: number;
+  /** How long what has come is left to gather before it is read, so that many lines cost one turn; 0 (default): not at all. */
+  readonly gatherMs?: number;
 }
 
 export interface MonitorListener {
@@ -35,6 +37,7 @@ const SUBSCRIBE_WITHIN_MS = 5_000;
 export class MonitorChild {
   readonly #argv: readonly string[];
   readonly #niceness: number;
+  readonly #gatherMs: number;
   readonly #listener: MonitorListener;
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
@@ -42,6 +45,7 @@ export class MonitorChild {
   constructor(options: MonitorOptions, listener: MonitorListener) {
     this.#argv = [...(options.prefix ?? []), 'setpriv', '--pdeathsig', 'KILL', ...options.argv];
     this.#niceness = options.niceness ?? 0;
+    this.#gatherMs = options.gatherMs ?? 0;
     this.#listener = listener;
   }
 
@@ -103,6 +107,11 @@ export class MonitorChild {
     });
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       out.push(chunk);
+      if (this.#gatherMs === 0) return;
+      child.stdout.pause();
+      setTimeout(() => {
+        child.stdout.resume();
+      }, this.#gatherMs);
     });
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
       err.push(chunk);

@@ -31,7 +31,7 @@ export interface TelemetryOptions {
   readonly sampleRatio?: number;
   /** More facts about this process, e.g. `weft.host.id`. */
   readonly attributes?: Attributes;
-  /** How long an ended span waits for company before it is sent; 200 ms unless told otherwise. */
+  /** How long an ended span waits for company before it is sent; 1 s unless told otherwise. */
   readonly exportDelayMs?: number;
   /** How long a batch is tried before it is lost; 5,000 ms unless told otherwise. */
   readonly exportTimeoutMs?: number;
@@ -109,7 +109,7 @@ class OpenTelemetry implements Telemetry {
   }
 
   #exporters(log: Log): SpanProcessor[] {
-    const { otlpEndpoints = [], exportDelayMs = 200, exportTimeoutMs = 5_000 } = this.#options;
+    const { otlpEndpoints = [], exportDelayMs = 1_000, exportTimeoutMs = 5_000 } = this.#options;
     return otlpEndpoints.map(
       (endpoint) =>
         new BatchSpanProcessor(traceExporter(endpoint, exportTimeoutMs, log), {

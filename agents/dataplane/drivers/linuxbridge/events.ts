@@ -19,6 +19,8 @@ export interface WatchTools {
 
 /** Rows are lost when thousands of our own are written at once; one look after that is enough. */
 const ROW_OVERRUN_REST_MS = 1_000;
+/** Drift may wait that long; our own rows, which come back here one by one, must not each cost a turn. */
+const ROW_GATHER_MS = 100;
 const LIST_RETRY_MS = 500;
 
 /**
@@ -77,7 +79,7 @@ export async function* watchKernel(tools: WatchTools, signal: AbortSignal): Asyn
     },
   );
   const rowMonitor = new MonitorChild(
-    { argv: ['ip', '-rc', '4194304', '-o', 'monitor', 'neigh'], prefix: tools.prefix, niceness: 10 },
+    { argv: ['ip', '-rc', '4194304', '-o', 'monitor', 'neigh'], prefix: tools.prefix, niceness: 10, gatherMs: ROW_GATHER_MS },
     {
       line: (line) => {
         const device = tools.foreign(line);
