@@ -15,7 +15,7 @@ import { service, serverStream, unary, type RpcService } from '#platform/rpc/han
 import type { Dataplane } from '../model/host.ts';
 import type { HostIdentity } from '../model/intent.ts';
 import { digestOfRows } from '../plan/digest.ts';
-import type { DeviceView } from '../reconcile/device-ports.ts';
+import type { DeviceView } from '../reconcile/device.ts';
 import type { HostEvent } from '../reconcile/event-log.ts';
 import type { HostAgent } from '../reconcile/host-agent.ts';
 import type { NetworkWorker } from '../reconcile/network-worker.ts';

@@ -1,46 +1,18 @@
 import { backoffMs } from '#platform/async/backoff.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
-import { parseMac, type MacAddress } from '#platform/net/mac-address.ts';
 import { carrier, currentTraceId, inSpan } from '#platform/telemetry/spans.ts';
-import type { DeviceReport, PortBinding, PortRegistry } from '../model/control-plane.ts';
+import type { PortBinding, PortRegistry } from '../model/control-plane.ts';
 import type { LinkEvent } from '../model/host.ts';
 import type { ForwardingEntry, LocalPort } from '../model/intent.ts';
 import { idleReasonOf, refusalOf, type HostLimits } from '../plan/refusal.ts';
+import { newDevice, reportOf, viewOf, type Device, type DeviceView } from './device.ts';
 import { localPorts } from './metrics.ts';
 import type { Networks } from './networks.ts';
 import type { PendingDowns } from './pending-downs.ts';
 import type { ReportedDevices } from './reported-devices.ts';
 import type { EventLog } from './event-log.ts';
 import type { Log } from '#platform/log/log.ts';
-
-/** A device that a port is expected behind. */
-interface Device {
-  readonly name: string;
-  link: LinkEvent | undefined;
-  /** Told by the agent's own API: the device's name need not tell the port. */
-  portId?: string;
-  networkId?: string;
-  plugged?: LocalPort;
-  /** The generation in the newest answer about it; absent while a word to the registry has none. */
-  heard?: bigint;
-  /** Unplugged by the agent's own API: nothing is reported until the device is new. */
-  detached: boolean;
-  /** This host cannot serve its port and has said so: saying it again would only make news of it. */
-  refused: boolean;
-  message: string;
-  running: Promise<void> | undefined;
-  again: boolean;
-  detected: Record<string, string> | undefined;
-}
-
-export interface DeviceView {
-  readonly device: string;
-  readonly port: LocalPort | undefined;
-  readonly portId: string;
-  readonly networkId: string;
-  readonly message: string;
-}
 
 export interface DevicePortsTools {
   readonly registry: PortRegistry;
@@ -190,16 +162,7 @@ export class DevicePorts {
   #device(name: string): Device {
     const known = this.#devices.get(name);
     if (known !== undefined) return known;
-    const device: Device = {
-      name,
-      link: undefined,
-      detached: false,
-      refused: false,
-      message: '',
-      running: undefined,
-      again: false,
-      detected: undefined,
-    };
+    const device = newDevice(name);
     this.#devices.set(name, device);
     return device;
   }
@@ -432,28 +395,3 @@ export class DevicePorts {
     localPorts.set(plugged);
   }
 }
-
-const reportOf = (device: Device): DeviceReport => ({
-  device: device.name,
-  ...(device.portId !== undefined && { portId: device.portId }),
-  ...(device.networkId !== undefined && { networkId: device.networkId }),
-  ...macOf(device.link),
-});
-
-// A device without a usable MAC address (a tunnel, say) is still identified by its name.
-const macOf = (link: LinkEvent | undefined): { mac?: MacAddress } => {
-  if (link?.mac === undefined) return {};
-  try {
-    return { mac: parseMac('mac', link.mac) };
-  } catch {
-    return {};
-  }
-};
-
-const viewOf = (device: Device): DeviceView => ({
-  device: device.name,
-  port: device.plugged,
-  portId: device.plugged?.portId ?? device.portId ?? '',
-  networkId: device.networkId ?? '',
-  message: device.message,
-});

@@ -9,8 +9,7 @@ import { GONE, type OperationBatch, type TableOperation } from '../domain/table.
 const hex = (n: number, width: number): string => n.toString(16).padStart(width, '0');
 
 /** The n-th id of a kind, the same each time. */
-const uuidOf = (kind: number, n: number): Uuid =>
-  parseUuid('id', `${hex(kind, 8)}-0000-4000-8000-${hex(n, 12)}`);
+const uuidOf = (kind: number, n: number): Uuid => parseUuid('id', `${hex(kind, 8)}-0000-4000-8000-${hex(n, 12)}`);
 
 export const networkOf = (n: number): Uuid => uuidOf(1, n);
 export const portOf = (n: number): Uuid => uuidOf(2, n);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 
 /** How a setting is written as text: what flags and the environment are read as before the schema sees them. */
 export type TextKind = 'boolean' | 'number' | 'list' | 'text';
@@ -6,26 +6,12 @@ export type TextKind = 'boolean' | 'number' | 'list' | 'text';
 /** The kind by what the schema takes, looking through defaults, options, pipes and the like. */
 export const textKind = (schema: z.core.$ZodType): TextKind => {
   const { def } = (schema as z.core.$ZodTypes)._zod;
-  switch (def.type) {
-    case 'boolean':
-      return 'boolean';
-    case 'number':
-      return 'number';
-    case 'array':
-      return 'list';
-    case 'default':
-    case 'prefault':
-    case 'optional':
-    case 'nullable':
-    case 'nonoptional':
-    case 'readonly':
-    case 'catch':
-      return textKind(def.innerType);
-    case 'pipe':
-      return textKind(def.in);
-    default:
-      return 'text';
-  }
+  if (def.type === 'boolean') return 'boolean';
+  if (def.type === 'number') return 'number';
+  if (def.type === 'array') return 'list';
+  if (def.type === 'pipe') return textKind(def.in);
+  // Defaults, options and the like wrap what they are about.
+  return 'innerType' in def ? textKind(def.innerType) : 'text';
 };
 
 /** The choices of an enumeration, for the help text. */

@@ -79,7 +79,12 @@ export async function* watchKernel(tools: WatchTools, signal: AbortSignal): Asyn
     },
   );
   const rowMonitor = new MonitorChild(
-    { argv: ['ip', '-rc', '4194304', '-o', 'monitor', 'neigh'], prefix: tools.prefix, niceness: 10, gatherMs: ROW_GATHER_MS },
+    {
+      argv: ['ip', '-rc', '4194304', '-o', 'monitor', 'neigh'],
+      prefix: tools.prefix,
+      niceness: 10,
+      gatherMs: ROW_GATHER_MS,
+    },
     {
       line: (line) => {
         const device = tools.foreign(line);

@@ -1,0 +1,70 @@
+import { parseMac, type MacAddress } from '#platform/net/mac-address.ts';
+import type { DeviceReport } from '../model/control-plane.ts';
+import type { LinkEvent } from '../model/host.ts';
+import type { LocalPort } from '../model/intent.ts';
+
+/** A device that a port is expected behind. */
+export interface Device {
+  readonly name: string;
+  link: LinkEvent | undefined;
+  /** Told by the agent's own API: the device's name need not tell the port. */
+  portId?: string;
+  networkId?: string;
+  plugged?: LocalPort;
+  /** The generation in the newest answer about it; absent while a word to the registry has none. */
+  heard?: bigint;
+  /** Unplugged by the agent's own API: nothing is reported until the device is new. */
+  detached: boolean;
+  /** This host cannot serve its port and has said so: saying it again would only make news of it. */
+  refused: boolean;
+  message: string;
+  running: Promise<void> | undefined;
+  again: boolean;
+}
+
+/** A device as callers of the API see it. */
+export interface DeviceView {
+  readonly device: string;
+  readonly port: LocalPort | undefined;
+  readonly portId: string;
+  readonly networkId: string;
+  readonly message: string;
+}
+
+/** A device of which nothing is known yet. */
+export const newDevice = (name: string): Device => ({
+  name,
+  link: undefined,
+  detached: false,
+  refused: false,
+  message: '',
+  running: undefined,
+  again: false,
+});
+
+/** What the registry is told of it. */
+export const reportOf = (device: Device): DeviceReport => ({
+  device: device.name,
+  ...(device.portId !== undefined && { portId: device.portId }),
+  ...(device.networkId !== undefined && { networkId: device.networkId }),
+  ...macOf(device.link),
+});
+
+// A device without a usable MAC address (a tunnel, say) is still identified by its name.
+const macOf = (link: LinkEvent | undefined): { mac?: MacAddress } => {
+  if (link?.mac === undefined) return {};
+  try {
+    return { mac: parseMac('mac', link.mac) };
+  } catch {
+    return {};
+  }
+};
+
+/** What callers of the API are told of it. */
+export const viewOf = (device: Device): DeviceView => ({
+  device: device.name,
+  port: device.plugged,
+  portId: device.plugged?.portId ?? device.portId ?? '',
+  networkId: device.networkId ?? '',
+  message: device.message,
+});
