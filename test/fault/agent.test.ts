@@ -100,6 +100,25 @@ describe('an agent', () => {
     },
   );
 
+  test.each([0, 10, 30, 60, 120])(
+    'killed %d ms into the plugging of taps that go while it is away leaves none of them bound',
+    async (ms) => {
+      const made = await ports(41);
+      const [kept, gone] = [made.slice(0, 1), made.slice(1)];
+      plug('h2', kept);
+      await weft.converged(busy.id, 1);
+      plug('h1', gone);
+      await sleep(ms, soon());
+      await agentKill9(h1(), soon());
+      unplug('h1', gone);
+      await agentStart(h1(), soon());
+      const bound = async (): Promise<readonly string[]> =>
+        (await portsOf(weft, busy.id)).filter((port) => port.binding_host_id !== '').map(({ id }) => id);
+      await eventually('only the other is bound', async () => (await bound()).length === 1, 10_000);
+      await exactWithin(weft, busy, 10_000);
+    },
+  );
+
   test('away while 500 ports come and 500 go, its own among them, then has exactly the right rows', async () => {
     const old = await ports(500);
     const [own, going2, going3] = [old.slice(0, 20), old.slice(20, 260), old.slice(260)];
@@ -214,6 +233,10 @@ describe('an agent', () => {
         binding_host_id: 'h2',
         binding_generation: now.toString(),
       });
+      await exactWithin(weft, busy, 5_000);
+      // No claim of the first host is left over to fall back to.
+      unplug('h2', [moving]);
+      await eventually('it is nowhere', async () => (await weft.getPort(moving.id)).binding_host_id === '', 5_000);
       await exactWithin(weft, busy, 5_000);
     },
   );
