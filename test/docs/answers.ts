@@ -14,7 +14,7 @@ export const readable = (text: string): string => {
 };
 
 /** The JSON texts that stand in a text one after the other, as a stream is printed. */
-export const documentsOf = (text: string): readonly unknown[] => {
+const documentsOf = (text: string): readonly unknown[] => {
   const documents: unknown[] = [];
   let part = '';
   for (const line of text.split('\n')) {
