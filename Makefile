@@ -58,8 +58,9 @@ proto: modules ## Lint of the protos, and breaking changes since an earlier comm
 dead: modules ## Files, exports and dependencies that nothing uses
 	@knip --no-config-hints --no-progress
 
-docs: modules ## Links, paths and targets that the documents name
+docs: modules ## Links, paths, targets and figures that the documents name
 	@node infra/check-docs.ts
+	@node infra/check-figures.ts
 
 lock: ## Whether a fresh clone can install what package.json asks for
 	@npm ci --dry-run --ignore-scripts >/dev/null

@@ -1,7 +1,7 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Suites that fill the machine with namespaces and processes: one file at a time, after all others. */
-const SYSTEMS = ['test/{e2e,netns,fault,system}/**/*.test.ts', 'cli/{lab,up}/**/*.test.ts'];
+const SYSTEMS = ['test/{e2e,netns,fault,system,docs}/**/*.test.ts', 'cli/{lab,up}/**/*.test.ts'];
 
 export default defineConfig({
   test: {

@@ -7,4 +7,8 @@ import { fileURLToPath } from 'node:url';
 enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/weft', import.meta.url)));
 const { run } = await import('./run.ts');
 
+// Whoever reads this through `| head` has had enough: that is no failure.
+stdout.on('error', () => {
+  process.exit();
+});
 process.exitCode = await run(argv.slice(2), stdout, stderr);

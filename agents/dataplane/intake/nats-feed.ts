@@ -10,8 +10,10 @@ import { parseDelta } from './wire.ts';
 
 const badMessages = counter('weft_bad_messages', 'Messages from the bus that could not be read');
 const FLUSH_MS = 1_000;
+/** Where many hosts share a machine, telling of rows must not hold up the writing of others'. */
+const GATHER_MS = 2;
 
-/** Deltas and acknowledgements over core NATS; acknowledgements of one turn of the event loop go as one message. */
+/** Deltas and acknowledgements over core NATS; acknowledgements that come together go as one message. */
 export class NatsFeed implements ForwardingFeed {
   readonly #bus: SubjectBus;
   readonly #hostId: string;
@@ -56,9 +58,9 @@ export class NatsFeed implements ForwardingFeed {
   ack(networkId: string, revision: bigint, cause: Carrier): void {
     if (this.#acks.size === 0) {
       this.#ackCause = cause;
-      setImmediate(() => {
+      setTimeout(() => {
         this.#sendAcks();
-      });
+      }, GATHER_MS);
     }
     this.#acks.set(networkId, revision);
   }

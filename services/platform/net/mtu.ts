@@ -1,4 +1,4 @@
-import { DomainError, invalidField } from '#platform/errors/domain-error.ts';
+import { invalidField } from '#platform/errors/domain-error.ts';
 import type { Brand } from './brand.ts';
 import type { IpVersion } from './ip-address.ts';
 
@@ -16,22 +16,4 @@ export const parseMtu = (field: string, value: number): Mtu => {
     throw invalidField(field, value, `is not an MTU from ${MIN_MTU.toString()} to 65535`);
   }
   return value as Mtu;
-};
-
-/**
- * The MTU of an overlay over `underlay`: the wish where there is one, else the most that fits. Throws `precondition`
- * with both numbers when it does not fit, since VTEPs must not fragment (RFC 7348 §4.3).
- */
-export const overlayMtu = (underlay: Mtu, outer: IpVersion, wish?: Mtu): Mtu => {
-  const room = underlay - VXLAN_OVERHEAD[outer];
-  const wanted = wish ?? room;
-  if (wanted <= room && wanted >= MIN_MTU) return wanted as Mtu;
-  const needed = (wish ?? MIN_MTU) + VXLAN_OVERHEAD[outer];
-  throw new DomainError(
-    'precondition',
-    'UNDERLAY_MTU_TOO_SMALL',
-    `an overlay MTU of ${(needed - VXLAN_OVERHEAD[outer]).toString()} needs an underlay MTU of ${needed.toString()} ` +
-      `over IPv${outer.toString()}, but the underlay has ${underlay.toString()}`,
-    { details: { underlay_mtu: underlay.toString(), needed_mtu: needed.toString() } },
-  );
 };
