@@ -5,7 +5,7 @@ import type { Network, Port } from '#proto/weft/topology/v1/topology.ts';
 import { signalProcess } from '../../cli/lab/index.ts';
 import { TapMaker } from '../bench/taps.ts';
 import { LabWeft } from '../system/lab-weft.ts';
-import { boundAsPlugged, brokenPromises } from './support/acknowledged.ts';
+import { boundAsPlugged, brokenPromises, orphanLeases } from './support/acknowledged.ts';
 import { Churn } from './support/churn.ts';
 import { exactWithin } from './support/exact.ts';
 import { controlProcess } from './support/lab-processes.ts';
@@ -49,13 +49,14 @@ describe('nats-server away while ports come and go', () => {
     await exactWithin(weft, busy, end - performance.now());
     await weft.converged(busy.id, churn.places.size, Math.max(1, end - performance.now()));
     expect(await brokenPromises(weft, busy, subnetId, churn)).toEqual([]);
+    expect(await orphanLeases(weft, busy, subnetId)).toEqual([]);
     await exactWithin(weft, network, 1_000);
   };
 
   test('silent for 30 s: traffic flows, calls are answered, and all is right within 5 s of its return', async () => {
     const busy = await weft.network();
     const subnet = await weft.subnet(busy, '10.8.0.0/16');
-    const churn = new Churn({ weft, network: busy, taps, random: new Random(1), workers: 4, pauseMs: 60 });
+    await using churn = new Churn({ weft, network: busy, taps, random: new Random(1), workers: 4, pauseMs: 60 });
     await eventually('ports come and go', () => churn.steps > 60, 10_000);
     const nats = controlProcess(weft.name, 'nats-server');
     if (nats === undefined) throw new Error('nats-server does not run');
@@ -77,7 +78,7 @@ describe('nats-server away while ports come and go', () => {
   test('killed whenever it comes back, for 10 s: the same', async () => {
     const busy = await weft.network();
     const subnet = await weft.subnet(busy, '10.9.0.0/16');
-    const churn = new Churn({ weft, network: busy, taps, random: new Random(2), workers: 4, pauseMs: 40 });
+    await using churn = new Churn({ weft, network: busy, taps, random: new Random(2), workers: 4, pauseMs: 40 });
     await using pinger = traffic();
     const end = performance.now() + KILLING_MS;
     let kills = 0;

@@ -44,7 +44,7 @@ export interface ChurnOptions {
  * Several clients that create ports, plug them on hosts, move them, unplug and delete them, each its own, until stopped. What
  * was acknowledged is remembered: it must be true whatever died meanwhile.
  */
-export class Churn {
+export class Churn implements AsyncDisposable {
   readonly #options: ChurnOptions;
   readonly #held = new Map<string, Held>();
   readonly #deleted = new Set<string>();
@@ -77,6 +77,12 @@ export class Churn {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await Promise.all(this.#workers);
+  }
+
+  /** Stops what a failed test left running. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    await Promise.allSettled(this.#workers);
   }
 
   async #work(): Promise<void> {

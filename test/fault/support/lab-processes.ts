@@ -6,8 +6,9 @@ import { labProcesses, labRun, type LabProcess } from '../../../cli/lab/index.ts
 export const CONTROL_PARTS = ['ipam', 'topology', 'l2pop', 'redis-server', 'nats-server', 'up'] as const;
 export type ControlPart = (typeof CONTROL_PARTS)[number];
 
-const isPart = (part: ControlPart, { argv }: LabProcess): boolean => {
-  if (part === 'redis-server' || part === 'nats-server') return (argv[0] ?? '').endsWith(part);
+const isPart = (part: ControlPart, { argv, command }: LabProcess): boolean => {
+  // redis-server writes over its arguments.
+  if (part === 'redis-server' || part === 'nats-server') return command === part;
   if (part === 'up') return argv.includes('up') && (argv[1] ?? '').endsWith('cli/weft.ts');
   return (argv[1] ?? '').endsWith(`services/${part}/main.ts`);
 };
