@@ -1,10 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DomainError } from '#platform/errors/domain-error.ts';
-import { Port as PortMessage, type Network, type Port } from '#proto/weft/topology/v1/topology.ts';
+import type { RpcClient } from '#platform/rpc/client.ts';
+import {
+  Port as PortMessage,
+  type Network,
+  type Port,
+  type TopologyServiceService,
+} from '#proto/weft/topology/v1/topology.ts';
 import { tapOf, type TapMaker } from '../../bench/taps.ts';
 import type { LabWeft } from '../../system/lab-weft.ts';
 import type { Random } from './random.ts';
+
+/** What a client of topology calls. */
+export type Topology = Pick<RpcClient<typeof TopologyServiceService>, 'createPort' | 'deletePort'>;
 
 const PATIENCE_MS = 40_000;
 
@@ -34,6 +43,8 @@ export interface ChurnOptions {
   readonly taps: ReadonlyMap<string, TapMaker>;
   readonly random: Random;
   readonly workers: number;
+  /** Who is called, each time one of them by chance; the lab's own topology when left out. */
+  readonly replicas?: readonly Topology[];
   /** Milliseconds of rest between two steps of a worker; 10 when left out. */
   readonly pauseMs?: number;
   /** Each worker keeps about so many ports; 12 when left out. */
@@ -107,26 +118,29 @@ export class Churn implements AsyncDisposable {
   }
 
   async #create(): Promise<Held> {
-    const { weft, network } = this.#options;
+    const { network } = this.#options;
     const request = {
       port: PortMessage.fromPartial({ network_id: network.id }),
       request_id: randomUUID(),
       validate_only: false,
     };
-    const topology = await weft.connections.topology();
-    const held: Held = { port: await persistently(async () => topology.createPort(request)), host: undefined };
+    const port = await persistently(async () => (await this.#topology()).createPort(request));
+    const held: Held = { port, host: undefined };
     this.#held.set(held.port.id, held);
     return held;
   }
 
   async #remove(own: Held[], held: Held): Promise<void> {
-    const { weft } = this.#options;
     own.splice(own.indexOf(held), 1);
-    const topology = await weft.connections.topology();
     const request = { id: held.port.id, etag: '', request_id: randomUUID(), validate_only: false };
     this.#held.delete(held.port.id);
-    await persistently(async () => topology.deletePort(request));
+    await persistently(async () => (await this.#topology()).deletePort(request));
     this.#deleted.add(held.port.id);
+  }
+
+  async #topology(): Promise<Topology> {
+    const { weft, replicas, random } = this.#options;
+    return random.pick(replicas ?? []) ?? (await weft.connections.topology());
   }
 
   /** On some other host; what was plugged before moves. */
