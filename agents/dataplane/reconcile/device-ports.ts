@@ -52,9 +52,7 @@ export class DevicePorts {
     device.plugged = port;
     device.portId = port.portId;
     device.networkId = networkId;
-    // One that lost to another host was kept without a generation.
-    if (port.generation > 0n) device.heard = port.generation;
-    this.#tools.reported.add(port.device);
+    // Its generation may be that of an earlier binding: what is on disk lags a moment behind. `heard` stays unknown.
   }
 
   /** Ends what the first look at the host did not find: adopted ports without a device, ends not yet reported. */
