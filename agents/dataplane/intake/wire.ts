@@ -49,13 +49,23 @@ const parseChanges = (changes: readonly WireChange[], onBad: (error: DomainError
   return parsed;
 };
 
-/** Reads a message from the bus. */
-export const parseDelta = (delta: ForwardingDelta, onBad: (error: DomainError) => void): TableChange => ({
-  baseRevision: BigInt(delta.base_revision),
-  revision: BigInt(delta.revision),
-  cause: delta.cause,
-  changes: parseChanges(delta.changes, onBad),
-});
+/**
+ * Reads a message from the bus. Throws `invalid` for one that leads further than its changes can: taken up, it would make
+ * the host deaf to all revisions in between.
+ */
+export const parseDelta = (delta: ForwardingDelta, onBad: (error: DomainError) => void): TableChange => {
+  const baseRevision = BigInt(delta.base_revision);
+  const revision = BigInt(delta.revision);
+  const most = BigInt(Math.max(1, delta.changes.length));
+  if (revision < baseRevision || revision - baseRevision > most) {
+    throw invalidField(
+      'revision',
+      delta.revision,
+      `is not what ${most.toString()} changes after ${delta.base_revision} lead to`,
+    );
+  }
+  return { baseRevision, revision, cause: delta.cause, changes: parseChanges(delta.changes, onBad) };
+};
 
 /** Reads a pulled change; pulled ones follow on each other. */
 export const parseRevision = (change: RevisionChanges, onBad: (error: DomainError) => void): TableChange => ({

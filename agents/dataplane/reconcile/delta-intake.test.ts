@@ -56,6 +56,16 @@ describe('the intake of deltas', () => {
     expect(table.entries.size).toBe(3);
   });
 
+  test('asks twice for what leads up to a delta, and then takes it for what it is: from nowhere', () => {
+    const { table, intake } = make();
+    intake.snapshot({ revision: 1n, entries: [entry(1, 2)] });
+    expect(intake.delta(delta(1_000_000, []))).toBe('changes');
+    expect(intake.changes([])).toBe('changes');
+    expect(intake.changes([delta(2, [{ kind: 'set', entry: entry(2, 2) }])])).toBeUndefined();
+    expect(intake.delta(delta(3, [{ kind: 'set', entry: entry(3, 2) }]))).toBeUndefined();
+    expect(table.revision).toBe(3n);
+  });
+
   test('does not empty most of a table on the strength of one message, but does on two', () => {
     const { table, intake } = make();
     const many = Array.from({ length: 50 }, (_, index) => entry(index + 1, 2));

@@ -11,6 +11,9 @@ const GUARD_MIN = 20;
 /** More deltas ahead of a hole than this are dropped: the pull brings them anyway. */
 const MAX_FUTURE = 1_000;
 
+/** The second pull after a delta began after it: what that does not lead up to, l2pop never had. */
+const ENOUGH_PULLS = 2;
+
 const removesMost = (removals: number, size: number): boolean => removals > Math.max(GUARD_MIN, size / 2);
 
 /**
@@ -20,7 +23,7 @@ const removesMost = (removals: number, size: number): boolean => removals > Math
 export class DeltaIntake {
   readonly #table: NetworkTable;
   readonly #onChange: (change: EntryChange) => void;
-  #future: TableChange[] = [];
+  #future: { readonly delta: TableChange; readonly pulls: number }[] = [];
   #distrusted: bigint | undefined;
 
   constructor(table: NetworkTable, onChange: (change: EntryChange) => void) {
@@ -30,12 +33,20 @@ export class DeltaIntake {
 
   /** Takes one message from the bus; says what must be pulled, if anything. */
   delta(delta: TableChange): Missing | undefined {
+    return this.#take(delta, 0);
+  }
+
+  #take(delta: TableChange, pulls: number): Missing | undefined {
     if (delta.revision <= this.#table.revision) {
       deltasDropped.add(1, { reason: 'old' });
       return undefined;
     }
     if (delta.baseRevision > this.#table.revision || this.#table.revision === 0n) {
-      if (this.#future.length < MAX_FUTURE) this.#future.push(delta);
+      if (pulls === ENOUGH_PULLS) {
+        deltasDropped.add(1, { reason: 'beyond' });
+        return undefined;
+      }
+      if (this.#future.length < MAX_FUTURE) this.#future.push({ delta, pulls });
       return this.#table.revision === 0n ? 'snapshot' : 'changes';
     }
     return this.#apply(delta);
@@ -71,10 +82,10 @@ export class DeltaIntake {
   }
 
   #catchUp(): Missing | undefined {
-    const waiting = this.#future.sort((a, b) => (a.revision < b.revision ? -1 : 1));
+    const waiting = this.#future.sort((a, b) => (a.delta.revision < b.delta.revision ? -1 : 1));
     this.#future = [];
     let missing: Missing | undefined;
-    for (const delta of waiting) missing = this.delta(delta) ?? missing;
+    for (const { delta, pulls } of waiting) missing = this.#take(delta, pulls + 1) ?? missing;
     return missing;
   }
 

@@ -1,9 +1,10 @@
 import { backoffMs } from '#platform/async/backoff.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
+import { unixNow } from '#platform/telemetry/clock.ts';
 import { carrier, currentTraceId, inSpan, type Carrier } from '#platform/telemetry/spans.ts';
 import type { NetworkTable } from '../intake/network-table.ts';
 import type { HeldNetwork } from '../model/control-plane.ts';
-import type { EntryChange } from '../model/intent.ts';
+import type { EntryChange, NetworkChange } from '../model/intent.ts';
 import type { Operation, Outcome } from '../model/operation.ts';
 import { digestOfRows } from '../plan/digest.ts';
 import { withoutRemovals } from '../plan/removals.ts';
@@ -291,10 +292,12 @@ export class NetworkWorker {
 
   async #applyChange(causes: readonly Carrier[]): Promise<void> {
     const { table } = this;
-    const { host, dataplane, states } = this.#tools;
-    const started = performance.now();
+    const { host, states } = this.#tools;
+    const startTime = unixNow();
     const change = table.takeChange();
     const { revision } = table;
+    // First the rows, then all that is to be said of them: on many hosts at once that is what the last one waits for.
+    const performing = this.#change(change);
     const [firstPort] = change.ports.keys();
     const attributes = {
       'weft.host.id': host.hostId,
@@ -304,15 +307,14 @@ export class NetworkWorker {
     };
     await inSpan(
       'agent.apply',
-      { attributes, parent: causes[0] ?? 'root', links: causes.slice(1, 33) },
+      { attributes, parent: causes[0] ?? 'root', links: causes.slice(1, 33), startTime },
       async (span) => {
-        const operations = dataplane.planChange(host, table, change);
-        const outcomes = operations.length > 0 ? await this.#perform(operations) : [];
+        const outcomes = await performing;
         annotate(span, outcomes);
         const failed = outcomes.some(({ error }) => error !== undefined);
         if (failed) this.#failed();
         else if (this.#synced && this.#failures === 0 && revision > 0n) this.#ack();
-        applySeconds.record((performance.now() - started) / 1000);
+        applySeconds.record((unixNow() - startTime) / 1000);
       },
     ).catch((thrown: unknown) => {
       this.#failed();
@@ -421,7 +423,14 @@ export class NetworkWorker {
     log.warn({ network: networkId, steps: outcomes.length, repaired, trace_id: traceId }, 'drift repaired');
   }
 
+  /** What planning throws is a rejection too. */
+  async #change(change: NetworkChange): Promise<readonly Outcome[]> {
+    const { dataplane, host } = this.#tools;
+    return await this.#perform(dataplane.planChange(host, this.table, change));
+  }
+
   async #perform(operations: readonly Operation[]): Promise<readonly Outcome[]> {
+    if (operations.length === 0) return [];
     const outcomes = await this.#tools.dataplane.apply(operations, this.#halt.signal);
     this.#operations += outcomes.length;
     for (const { operation, error } of outcomes) {

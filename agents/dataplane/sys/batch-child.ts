@@ -14,6 +14,10 @@ export interface BatchChildOptions {
   readonly deadlineMs?: number;
 }
 
+export interface RunOptions {
+  readonly unhurried?: boolean;
+}
+
 /** Runs lines of one of iproute2's tools, in order, without a process for each. */
 export interface BatchRunner {
   /**
@@ -22,9 +26,10 @@ export interface BatchRunner {
    * those of earlier calls first; a line that fails stops no other. A line may run twice when another line of the
    * same call ends the tool, so lines should be such that this does no harm. Rejects with `unavailable` or `deadline`
    * when the tool cannot be reached or dies on us: what was done then is unknown. At an abort it rejects at once;
-   * lines that were written by then are still done.
+   * lines that were written by then are still done. A call that is `unhurried` is done as soon as any other, and answered
+   * a few milliseconds later unless one that is not comes meanwhile.
    */
-  run(lines: readonly string[], signal: AbortSignal): Promise<readonly (string | undefined)[]>;
+  run(lines: readonly string[], signal: AbortSignal, options?: RunOptions): Promise<readonly (string | undefined)[]>;
   /** Forgets the numbers of devices: to be called when a device is gone whose name may come back. Costs nothing if unused. */
   refresh(): void;
 }
@@ -35,6 +40,8 @@ const BARRIER = { bridge: 'fdb del barrier dev lo', ip: 'link set dev weft-barri
 const STALE = /No such device|unknown ifindex|Invalid argument|Invalid ifindex/;
 const BACKOFF = { baseMs: 10, maxMs: 2_000 };
 const STOP_WAIT_MS = 2_000;
+/** Long enough for the agents of other hosts of one machine to write their rows, too short for anybody to notice. */
+const REST_MS = 3;
 
 /**
  * A long-lived `ip -force -batch -` or `bridge -force -batch -`. These apply each line as they read it, are silent about
@@ -71,22 +78,31 @@ export class BatchChild implements BatchRunner, AsyncDisposable {
     await this.run([], signal);
   }
 
-  async run(lines: readonly string[], signal: AbortSignal): Promise<readonly (string | undefined)[]> {
+  async run(
+    lines: readonly string[],
+    signal: AbortSignal,
+    options: RunOptions = {},
+  ): Promise<readonly (string | undefined)[]> {
     signal.throwIfAborted();
-    if (lines.every(isBatchLine)) return await this.#runValid(lines, signal);
+    if (lines.every(isBatchLine)) return await this.#runValid(lines, signal, options);
     const valid = lines.flatMap((line, at) => (isBatchLine(line) ? [at] : []));
     const answers = await this.#runValid(
       valid.map((at) => lines[at] ?? ''),
       signal,
+      options,
     );
     const errors = lines.map((): string | undefined => 'not tried: it cannot stand in a batch');
     for (const [index, at] of valid.entries()) errors[at] = answers[index];
     return errors;
   }
 
-  async #runValid(lines: readonly string[], signal: AbortSignal): Promise<readonly (string | undefined)[]> {
+  async #runValid(
+    lines: readonly string[],
+    signal: AbortSignal,
+    options: RunOptions,
+  ): Promise<readonly (string | undefined)[]> {
     const remembers = this.#used;
-    const errors = await this.#submit(lines, signal);
+    const errors = await this.#submit(lines, signal, options);
     if (!remembers) return errors;
     const first = errors.findIndex((error) => error !== undefined && STALE.test(error));
     if (first === -1) return errors;
@@ -96,6 +112,7 @@ export class BatchChild implements BatchRunner, AsyncDisposable {
     const again = await this.#submit(
       stale.map((at) => lines[at] ?? ''),
       signal,
+      {},
     );
     const merged = [...errors];
     for (const [index, at] of stale.entries()) merged[at] = again[index];
@@ -126,12 +143,18 @@ export class BatchChild implements BatchRunner, AsyncDisposable {
     await this.stop();
   }
 
-  async #submit(lines: readonly string[], signal: AbortSignal): Promise<readonly (string | undefined)[]> {
+  async #submit(
+    lines: readonly string[],
+    signal: AbortSignal,
+    { unhurried = false }: RunOptions,
+  ): Promise<readonly (string | undefined)[]> {
     if (this.#stopped) throw unavailable(this.#argv, 'it was stopped');
     const request = new BatchRequest(lines, this.#barrier);
     this.#queue.push(request);
     const answer = withDeadline(this.#deadlineMs + lines.length, signal, () => request.answer);
     this.#pump();
+    if (unhurried && this.#inFlight.length === 1) this.#process?.rest(REST_MS);
+    else this.#process?.wake();
     try {
       return await answer;
     } catch (error) {

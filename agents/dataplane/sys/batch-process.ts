@@ -27,6 +27,7 @@ export class BatchProcess {
   readonly #listener: BatchProcessListener;
   #words: string[] = [];
   #lines = 0;
+  #resting: NodeJS.Timeout | undefined;
   #spawnError: string | undefined;
 
   constructor(argv: readonly string[], env: Readonly<Record<string, string>>, listener: BatchProcessListener) {
@@ -70,12 +71,31 @@ export class BatchProcess {
     return this.#child.stdin.write(text);
   }
 
+  /** Leaves what it answers unread for so long: whoever asked is in no hurry, and others may want the processor first. */
+  rest(ms: number): void {
+    if (this.#resting !== undefined) return;
+    this.#child.stderr.pause();
+    this.#resting = setTimeout(() => {
+      this.wake();
+    }, ms);
+  }
+
+  /** Reads answers again. */
+  wake(): void {
+    if (this.#resting === undefined) return;
+    clearTimeout(this.#resting);
+    this.#resting = undefined;
+    this.#child.stderr.resume();
+  }
+
   /** Lets it end once it has read everything. */
   end(): void {
+    this.wake();
     this.#child.stdin.end();
   }
 
   kill(): void {
+    this.wake();
     this.#child.kill('SIGKILL');
   }
 

@@ -33,6 +33,8 @@ export interface SpanOptions {
   readonly links?: readonly Carrier[];
   /** The active span unless told otherwise; `root` starts a new trace. */
   readonly parent?: Carrier | 'root';
+  /** When it began, by `unixNow`, where that was before there was time to make a span of it. */
+  readonly startTime?: number;
 }
 
 /**
@@ -74,7 +76,7 @@ const startSpan = (name: string, options: SpanOptions, parent: Context): Span =>
     name,
     {
       kind: KINDS[options.kind ?? 'internal'],
-      startTime: unixNow(),
+      startTime: options.startTime ?? unixNow(),
       ...(options.attributes !== undefined && { attributes: options.attributes }),
       ...(options.links !== undefined && { links: linksTo(options.links) }),
     },

@@ -1,5 +1,5 @@
 import type { Operation, Outcome } from '../../model/operation.ts';
-import type { BatchRunner } from '../../sys/batch-child.ts';
+import type { BatchRunner, RunOptions } from '../../sys/batch-child.ts';
 import type { Sysctl } from '../../sys/sysctl.ts';
 import { toError } from '#platform/errors/domain-error.ts';
 
@@ -31,6 +31,8 @@ const STAGES: Readonly<Record<string, Stage>> = {
   'delete-flood': 'deletions',
 };
 
+const FEW = 16;
+
 /** Steps that make a device: what needs it waits to hear whether it was made. */
 const MAKES_A_DEVICE = new Set(['add-bridge', 'add-vxlan']);
 /** Steps after which a name is no longer that device. */
@@ -58,8 +60,11 @@ export const applyOperations = async (
 ): Promise<readonly Outcome[]> => {
   const outcomes: Outcome[] = [];
   const failed = new Set<string>();
-  for (const group of groupsOf(operations)) {
-    const errors = await applyGroup(tools, group, failed, signal);
+  const groups = groupsOf(operations);
+  for (const group of groups) {
+    // A few rows with nothing behind them: how they went may be heard a moment later.
+    const unhurried = groups.length === 1 && group.length <= FEW && group.every((each) => stageOf(each) !== 'links');
+    const errors = await applyGroup(tools, group, failed, signal, { unhurried });
     for (const [index, operation] of group.entries()) {
       const error = errors[index];
       if (error !== undefined) failed.add(operation.key);
@@ -106,6 +111,7 @@ const applyGroup = async (
   group: readonly Operation[],
   failed: ReadonlySet<string>,
   signal: AbortSignal,
+  options: RunOptions,
 ): Promise<readonly (string | undefined)[]> => {
   const errors: (string | undefined)[] = group.map(() => undefined);
   const runs: { readonly at: readonly number[]; readonly done: Promise<readonly (string | undefined)[]> }[] = [];
@@ -114,7 +120,8 @@ const applyGroup = async (
     const { at, lines } = waiting[tool];
     if (lines.length === 0) return;
     waiting[tool] = none();
-    const done = tool === 'sysctl' ? writeSettings(tools.sysctl, lines, signal) : tools[tool].run(lines, signal);
+    const done =
+      tool === 'sysctl' ? writeSettings(tools.sysctl, lines, signal) : tools[tool].run(lines, signal, options);
     runs.push({ at, done });
   };
   for (const [index, operation] of group.entries()) {
