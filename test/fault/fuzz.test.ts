@@ -13,6 +13,7 @@ import { inFlight } from '../bench/in-flight.ts';
 import { tapOf } from '../bench/taps.ts';
 import { inPlace } from '../system/kernel.ts';
 import { LabWeft } from '../system/lab-weft.ts';
+import { exactWithin } from './support/exact.ts';
 import { hostileMessage, noise } from './support/hostile.ts';
 import { invalidRequests } from './support/invalid-requests.ts';
 import { hostKernel } from './support/host-kernel.ts';
@@ -224,6 +225,11 @@ describe('bad input', () => {
         data: protos.encode(delta, { network_id: unknown, base_revision: 0, revision, cause: 'x' }),
         stream: false,
       },
+      {
+        subject: `weft.forwarding.${network.id}`,
+        data: protos.encode(delta, { network_id: network.id, base_revision: 0, revision, cause: 'x' }),
+        stream: false,
+      },
     ]);
     await unchangedBy(async () => {
       await publish(weft.name, [...messages, ...forged]);
@@ -231,7 +237,8 @@ describe('bad input', () => {
     });
     const late = await weft.port(network);
     await inPlace({ lab: weft.name, host: 'h1' }, ['ip', 'tuntap', 'add', 'dev', tapOf(late.id), 'mode', 'tap']);
-    await weft.inSync(network.id, ports.length + 1, 10_000);
+    await weft.converged(network.id, ports.length + 1, 5_000);
+    await exactWithin(weft, network, 5_000);
   });
 });
 

@@ -18,7 +18,7 @@ export type Topology = Pick<RpcClient<typeof TopologyServiceService>, 'createPor
 const PATIENCE_MS = 40_000;
 
 /** Calls until there is an answer: what a client does that is told UNAVAILABLE or nothing at all, with the same request each time. */
-export const persistently = async <T>(call: () => Promise<T>): Promise<T> => {
+const persistently = async <T>(call: () => Promise<T>): Promise<T> => {
   const end = performance.now() + PATIENCE_MS;
   for (;;) {
     try {

@@ -15,7 +15,7 @@ export const portsOf = async (weft: LabWeft, networkId: string): Promise<readonl
 };
 
 /** The table of a network, as l2pop has it. */
-export const entriesOf = async (weft: LabWeft, networkId: string): Promise<readonly ForwardingEntry[]> => {
+const entriesOf = async (weft: LabWeft, networkId: string): Promise<readonly ForwardingEntry[]> => {
   const l2pop = await weft.connections.l2pop();
   const pages = await allPages(async (page) => l2pop.listForwardingEntries({ ...page, network_id: networkId }));
   return pages.flatMap(({ entries }) => entries);

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 const HUGE = 'x'.repeat(300_000);
 
 /** What people and machines send that they should not: none of these is a valid id, address, name of a device or CIDR. */
-export const HOSTILE_STRINGS: readonly string[] = [
+const HOSTILE_STRINGS: readonly string[] = [
   '$(touch /tmp/weft-was-here)',
   '; ip link delete eth0 #',
   '`reboot`',

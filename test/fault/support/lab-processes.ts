@@ -18,7 +18,7 @@ export const controlProcess = (lab: string, part: ControlPart): LabProcess | und
   labProcesses({ lab, host: 'control' }).find((found) => isPart(part, found));
 
 /** The agent of a host. */
-export const agentProcessOf = (lab: string, host: string): LabProcess | undefined =>
+const agentProcessOf = (lab: string, host: string): LabProcess | undefined =>
   labProcesses({ lab, host }).find(({ argv }) => (argv[1] ?? '').endsWith('agents/dataplane/main.ts'));
 
 /** Who runs: pids of the control plane's parts and of the agents. */
