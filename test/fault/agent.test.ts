@@ -11,8 +11,11 @@ import { ping } from '../system/traffic.ts';
 import { exactWithin, portsOf } from './support/exact.ts';
 import { hostKernel } from './support/host-kernel.ts';
 
-/** Reports and grace shorter than by default, so that what they might do wrong shows soon. */
-const FLAGS = ['--report-interval-ms', '1000', '--start-grace-ms', '1000'];
+/** Reports, looks and grace shorter than by default, so that what they might do wrong shows soon. */
+const FLAGS = [
+  ...['--report-interval-ms', '1000', '--start-grace-ms', '1000'],
+  ...['--settle-ms', '300', '--audit-spacing-ms', '600'],
+];
 
 const soon = (ms = 30_000): AbortSignal => AbortSignal.timeout(ms);
 
