@@ -71,6 +71,6 @@ export const agentProcess = (context: HostContext, separate: boolean, flags: rea
       ...flags,
     ],
     env: ENVIRONMENT,
-    ready: { unixSockets: [`${context.runDir}/agent.sock`], withinMs: 60_000 },
+    ready: { unixSockets: [`${context.runDir}/agent.sock`, `${context.dataDir}/agent.sock`], withinMs: 60_000 },
   };
 };

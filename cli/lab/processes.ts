@@ -110,7 +110,7 @@ export const processStop = async (ref: ProcessRef, signal: AbortSignal): Promise
 };
 
 /** `processStop`, then `processStart`. */
-export const processRestart = async (ref: ProcessRef, signal: AbortSignal): Promise<ProcessIdentity> => {
+const processRestart = async (ref: ProcessRef, signal: AbortSignal): Promise<ProcessIdentity> => {
   await processStop(ref, signal);
   return await processStart(ref, signal);
 };

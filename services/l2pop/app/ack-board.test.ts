@@ -10,10 +10,13 @@ import type { Acknowledgement } from './ports.ts';
 /** Keeps what it is given, one write at a time when told to be slow. */
 class Store {
   readonly writes: (readonly Acknowledgement[])[] = [];
+  /** Writes begun, those still waiting at the gate included. */
+  calls = 0;
   away = false;
   gate: Promise<void> = Promise.resolve();
 
   async acknowledge(acks: readonly Acknowledgement[]): Promise<void> {
+    this.calls += 1;
     await this.gate;
     if (this.away) throw new DomainError('unavailable', 'STORE_UNAVAILABLE', 'away');
     this.writes.push(acks);
@@ -45,9 +48,7 @@ describe('acknowledgements', () => {
     store.gate = gate.promise;
     const board = new AckBoard(store, Date.now, new MemoryLog());
     board.hear(ack(0, 1));
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
+    await eventually('the first is being stored', () => store.calls === 1);
     for (const revision of [2, 3, 4]) board.hear(ack(0, revision));
     gate.resolve();
     await board.close();

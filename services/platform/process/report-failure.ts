@@ -6,7 +6,7 @@ export const EXIT_OK = 0;
 /** Ended by a failure. */
 export const EXIT_FAILURE = 1;
 /** Was told something invalid: settings, arguments. Starting it again as it is will not help. */
-export const EXIT_USAGE = 2;
+const EXIT_USAGE = 2;
 
 /**
  * Says why a process ends and returns its exit code. A DomainError `invalid` is a plain sentence on standard error, for

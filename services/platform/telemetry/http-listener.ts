@@ -14,7 +14,7 @@ export interface HttpListener {
 }
 
 /** Host and port of `127.0.0.1:4318` or `[::1]:4318`; DomainError `invalid` for anything else. */
-export const parseHostPort = (text: string): { readonly host: string; readonly port: number } => {
+const parseHostPort = (text: string): { readonly host: string; readonly port: number } => {
   const parts = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[^\s:[\]]+)):(?<port>\d{1,5})$/.exec(text)?.groups;
   const host = parts?.['v6'] ?? parts?.['host'];
   const port = Number(parts?.['port']);
