@@ -20,7 +20,7 @@ export const upSettings = defineSettings({
   ),
   otlpEndpoint: setting(
     'another OTLP/HTTP collector that gets a copy of all traces',
-    urlList(['http', 'https']).default([]),
+    urlList(['http', 'https']).max(1).default([]),
   ),
   metricsListen: setting('where to serve /metrics for Prometheus; off when unset', address.optional()),
   isolate: setting('run each service as a process of its own, restarted when it dies', z.boolean().default(false)),
