@@ -53,7 +53,7 @@ export const agentSettings = defineSettings({
     durationMs({ min: 10, max: 60_000 }).default(1_000),
   ),
   auditIntervalMs: setting(
-    'between two looks at a network that nobody changes',
+    'between two looks at a network that nobody changes, or that never rests',
     durationMs({ min: 100, max: 3_600_000 }).default(30_000),
   ),
   auditSpacingMs: setting(

@@ -333,11 +333,11 @@ export class NetworkWorker {
   #settle(): void {
     const now = Date.now();
     this.#dirtySince ??= now;
-    const { settleMs, auditSpacingMs } = this.#tools.timing;
+    const { settleMs, auditSpacingMs, auditIntervalMs } = this.#tools.timing;
     if (this.#failures > 0) return;
     this.#nextAudit = Math.min(
       Math.max(now + settleMs, this.#lastAuditStarted + auditSpacingMs),
-      this.#dirtySince + auditSpacingMs * 3,
+      this.#dirtySince + auditIntervalMs,
     );
   }
 
