@@ -74,7 +74,8 @@ const startNatsOn = async (port: number, dir: string): Promise<ServerProcess> =>
   );
 };
 
-const supervise = async (url: string, start: () => Promise<ServerProcess>): Promise<RealServer> => {
+/** A server that is started, ended and started again by `start`; it runs when this resolves. */
+export const supervise = async (url: string, start: () => Promise<ServerProcess>): Promise<RealServer> => {
   let running: ServerProcess | undefined = await start();
   const current = (): ServerProcess => {
     if (running === undefined) throw new Error(`the server at ${url} does not run`);
