@@ -4,6 +4,7 @@ import { parseCidr } from '#platform/net/cidr.ts';
 import type { Command, CommandContext, Flag } from '../command.ts';
 import { Connections } from '../client/connections.ts';
 import { labEndpoints } from '../client/endpoints.ts';
+import { environment } from '../config/environment.ts';
 import { agentProcess, controlPlaneProcess } from '../lab-processes.ts';
 import {
   agentKill9,
@@ -26,10 +27,14 @@ import {
 import { usageError } from '../usage.ts';
 import { resolveNetwork, resolvePort, wholeNumber } from './resolve.ts';
 
-const NAME: Flag = { type: 'string', value: 'NAME', doc: 'which lab (default "lab")' };
+const NAME: Flag = { type: 'string', value: 'NAME', doc: 'which lab ($WEFT_LAB; default "lab")' };
 
 const labName = ({ flags, args }: CommandContext, position?: number): string =>
-  flags.text('name') ?? flags.text('lab') ?? (position === undefined ? undefined : args[position]) ?? DEFAULT_LAB;
+  flags.text('name') ??
+  flags.text('lab') ??
+  (position === undefined ? undefined : args[position]) ??
+  environment().lab ??
+  DEFAULT_LAB;
 
 const parseHosts = (text: string): number | readonly string[] => (/^\d+$/.test(text) ? Number(text) : text.split(','));
 
