@@ -63,6 +63,7 @@ export const agentProcess = (context: HostContext, separate: boolean, flags: rea
       ...AGENT_HEAP,
       AGENT,
       ...['--host-id', context.name, '--vtep-address', context.underlayAddress],
+      ...['--driver', context.driver],
       ...['--listen', `unix:${context.runDir}/agent.sock,unix:${context.dataDir}/agent.sock`],
       ...['--state-dir', `${context.dataDir}/agent`, '--nats', `nats://${at(LAB_PORTS.nats)}`],
       ...['--topology-address', at(separate ? LAB_PORTS.topology : LAB_PORTS.weft)],

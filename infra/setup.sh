@@ -9,6 +9,7 @@ readonly PACKAGES=(
   redis-server nats-server                     # what `weft up` and the tests run as their children
   iproute2 iputils-ping iputils-arping         # the agent's tools, and what the lab's guests do
   netcat-openbsd procps util-linux
+  openvswitch-switch ethtool                   # what hosts of the lab have in place of the kernel's bridges
 )
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='# written by infra/setup.sh of weft for the length of an installation'
@@ -61,7 +62,8 @@ keep_from_boot() {
   local package
   for package in "$@"; do
     case $package in
-      redis-server | nats-server)
+      # The last brings ovsdb-server and ovs-vswitchd along, whose units nothing else wants.
+      redis-server | nats-server | openvswitch-switch)
         as_root systemctl disable --quiet "$package.service" >/dev/null 2>&1 ||
           say "$package may start at the next boot: systemctl disable $package"
         ;;

@@ -103,7 +103,8 @@ const boot = async (outer: CommandContext): Promise<number | undefined> => {
 
 const up = async (context: CommandContext): Promise<number | undefined> => {
   const { flags, output, signal } = context;
-  const checks = await preflight(signal);
+  const drivers = (flags.text('drivers') ?? 'linuxbridge').split(',');
+  const checks = await preflight(signal, { switches: drivers.includes('ovs') });
   if (!checks.ok) {
     for (const { what, ok, found, mend } of checks.checks) if (!ok) output.note(`${what}: ${found}; ${mend}`);
     return 4;
@@ -117,6 +118,7 @@ const up = async (context: CommandContext): Promise<number | undefined> => {
     {
       name: labName(context, 0),
       hosts: parseHosts(flags.text('hosts') ?? '3'),
+      drivers,
       underlay,
       separate,
       ...(flags.has('mtu') && { mtu: wholeNumber('mtu', flags.text('mtu')) }),
@@ -138,7 +140,7 @@ const up = async (context: CommandContext): Promise<number | undefined> => {
   output.data({
     name: lab.name,
     state_dir: lab.stateDir,
-    hosts: lab.hosts.map(({ name, underlayAddress }) => ({ name, vtep_address: underlayAddress })),
+    hosts: lab.hosts.map(({ name, driver, underlayAddress }) => ({ name, driver, vtep_address: underlayAddress })),
   });
   return undefined;
 };
@@ -149,12 +151,13 @@ const status = (context: CommandContext): number => {
   output.data(lab);
   output.text(`lab ${lab.name}: ${lab.state}, state in ${lab.stateDir}`);
   const rows = [
-    ...lab.controlPlane.map((each) => ({ place: 'control', ...each })),
-    ...lab.hosts.flatMap((host) => host.processes.map((each) => ({ place: host.name, ...each }))),
+    ...lab.controlPlane.map((each) => ({ place: 'control', driver: '-', ...each })),
+    ...lab.hosts.flatMap((host) => host.processes.map((each) => ({ place: host.name, driver: host.driver, ...each }))),
   ];
   if (!output.json) {
     output.rows(rows, [
       { title: 'PLACE', value: ({ place }) => place },
+      { title: 'DRIVER', value: ({ driver }) => driver },
       { title: 'PROCESS', value: ({ name }) => name },
       { title: 'STATE', value: ({ state }) => state },
       { title: 'PID', value: ({ pid }) => (pid === undefined ? '-' : String(pid)) },
@@ -175,6 +178,11 @@ export const labCommands: readonly Command[] = [
     flags: {
       name: NAME,
       hosts: { type: 'string', value: 'N|A,B,...', doc: 'how many, or their names (default 3: h1, h2, h3)' },
+      drivers: {
+        type: 'string',
+        value: 'A,B,...',
+        doc: 'linuxbridge or ovs, for each host in order, or one for all (default linuxbridge)',
+      },
       underlay: { type: 'string', value: 'FAMILY', doc: 'ipv4 (default) or ipv6' },
       mtu: { type: 'string', value: 'BYTES', doc: 'of the underlay (default 1500)' },
       separate: { type: 'boolean', doc: 'each service as a process of its own' },

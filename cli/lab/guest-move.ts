@@ -18,11 +18,13 @@ import { shown } from './guests.ts';
 import type { Guest } from './guests.ts';
 import { guestNamespace, hostNamespace, LAB_MARK, parseGuestName, parseLabHostName, parseLabName } from './names.ts';
 import type { LabHostName } from './names.ts';
+import { finishChecksums } from './offload.ts';
 import { holderOf } from './place.ts';
 import type { GuestPort, GuestRecord } from './record.ts';
 import { Tools } from './run.ts';
 import { existingLab } from './store.ts';
 import type { LabStore } from './store.ts';
+import { hasSwitches } from './topology.ts';
 
 export interface VmMoveOptions {
   readonly lab: string;
@@ -58,11 +60,9 @@ export const vmMove = async (options: VmMoveOptions, signal: AbortSignal): Promi
 
   store.writeGuest({ ...guest, movingTo: to });
   try {
-    await tools.ipBatch(
-      namespace,
-      [...pairLines(guest.port, INCOMING_DEVICE), plugLine(guest.port, hostNamespace(store.name, to))],
-      signal,
-    );
+    await tools.ipBatch(namespace, pairLines(guest.port, INCOMING_DEVICE), signal);
+    if (hasSwitches(lab)) await finishChecksums(tools, namespace, INCOMING_DEVICE, signal);
+    await tools.ipBatch(namespace, [plugLine(guest.port, hostNamespace(store.name, to))], signal);
     const ready =
       options.ready ??
       (async (limited) => {

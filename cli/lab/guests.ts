@@ -16,10 +16,12 @@ import { guestNamespace, hostNamespace, LAB_MARK, parseGuestName, parseLabHostNa
 import type { GuestName } from './names.ts';
 import { allNamespaces, refuseExisting } from './namespaces.ts';
 import { namespaceInode, processesInNamespaces } from './proc.ts';
+import { finishChecksums } from './offload.ts';
 import type { GuestPort, GuestRecord } from './record.ts';
 import { Tools } from './run.ts';
 import { existingLab } from './store.ts';
 import type { LabStore } from './store.ts';
+import { hasSwitches } from './topology.ts';
 
 export interface VmBootOptions {
   readonly lab: string;
@@ -73,13 +75,13 @@ export const vmBoot = async (options: VmBootOptions, signal: AbortSignal): Promi
   try {
     await tools.run('ip', ['netns', 'add', namespace], signal);
     await setInNamespace(tools, namespace, GUEST_STATION, signal);
-    const lines = [
-      'link set dev lo up',
-      ...pairLines(port, GUEST_DEVICE),
-      ...stationLines(port, GUEST_DEVICE, 'add'),
-      plugLine(port, hostNamespace(store.name, host)),
-    ];
-    await tools.ipBatch(namespace, lines, signal);
+    const lines = ['link set dev lo up', ...pairLines(port, GUEST_DEVICE), ...stationLines(port, GUEST_DEVICE, 'add')];
+    const plug = plugLine(port, hostNamespace(store.name, host));
+    if (hasSwitches(lab)) {
+      await tools.ipBatch(namespace, lines, signal);
+      await finishChecksums(tools, namespace, GUEST_DEVICE, signal);
+      await tools.ipBatch(namespace, [plug], signal);
+    } else await tools.ipBatch(namespace, [...lines, plug], signal);
     const running: GuestRecord = { ...record, phase: 'running' };
     store.writeGuest(running);
     return shown(store, running);

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { arrived, launch } from './daemon.ts';
+import { runInHost } from './in-host.ts';
 import { HOLDER } from './place.ts';
 import { hostNamespace, LAB_MARK } from './names.ts';
 import type { ProcessIdentity } from './proc.ts';
@@ -7,9 +8,10 @@ import type { LabHost, LabRecord, ProcessRecord } from './record.ts';
 import { toolEnvironment } from './run.ts';
 import type { Tools } from './run.ts';
 import { HOST_DATA_DIR, makeMountPoint } from './shared-folders.ts';
+import { switchDeviceLines } from './switch.ts';
 import type { LabStore } from './store.ts';
 import { toolPath } from './tools.ts';
-import { MANAGEMENT_DEVICE, MANAGEMENT_PREFIX, UNDERLAY_DEVICE, UNDERLAY_PREFIX } from './topology.ts';
+import { MANAGEMENT_DEVICE, MANAGEMENT_PREFIX, UNDERLAY_DEVICE, underlayDevice, UNDERLAY_PREFIX } from './topology.ts';
 
 // A fresh namespace has the kernel's defaults for IPv6 and waits a second before an address is usable.
 const NO_DAD = ['net.ipv6.conf.all.accept_dad=0', 'net.ipv6.conf.default.accept_dad=0'];
@@ -58,8 +60,7 @@ export const furnishHost = async (
   mkdirSync(data, { recursive: true, mode: 0o700 });
   makeMountPoint();
   const inHost = async (...argv: readonly string[]): Promise<void> => {
-    const target = `--target=${holder.pid.toString()}`;
-    await tools.run('nsenter', [target, '--mount', '--uts', '--net', '--', ...argv], signal);
+    await runInHost(store, host, argv, tools, signal);
   };
   await inHost(toolPath('mount'), '--bind', data, HOST_DATA_DIR);
   await inHost(toolPath('mount'), '-t', 'tmpfs', '-o', 'mode=755,nosuid,nodev', 'weft-lab', '/run');
@@ -104,13 +105,15 @@ const startHolder = async (
 
 /** Lines of `ip -batch` that give a host's devices their addresses, usable at once. */
 export const addressLines = (lab: LabRecord, host: LabHost): readonly string[] => {
+  const device = underlayDevice(host);
   const prefix = UNDERLAY_PREFIX[lab.underlay].toString();
   const nodad = lab.underlay === 'ipv6' ? ' nodad' : '';
   return [
     'link set dev lo up',
     `link set dev ${UNDERLAY_DEVICE} up`,
+    ...(host.driver === 'ovs' ? switchDeviceLines(lab, host) : []),
     `link set dev ${MANAGEMENT_DEVICE} up`,
-    `address add ${host.underlayAddress}/${prefix} dev ${UNDERLAY_DEVICE}${nodad}`,
+    `address add ${host.underlayAddress}/${prefix} dev ${device}${nodad}`,
     `address add ${host.managementAddress}/${MANAGEMENT_PREFIX.toString()} dev ${MANAGEMENT_DEVICE}`,
   ];
 };

@@ -2,6 +2,7 @@
 export { DEFAULT_LAB } from './names.ts';
 export { labUp } from './up.ts';
 export type { Lab, LabProgress } from './up.ts';
+export type { LabDriver } from './record.ts';
 export type { ControlContext, HostContext } from './lab.ts';
 export { labDown } from './down.ts';
 export { labList, labStatus } from './status.ts';

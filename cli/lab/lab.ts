@@ -1,7 +1,7 @@
-import type { LabHost, LabRecord, UnderlayFamily } from './record.ts';
+import type { LabDriver, LabHost, LabRecord, UnderlayFamily } from './record.ts';
 import type { LabStore } from './store.ts';
 import { HOST_DATA_DIR } from './shared-folders.ts';
-import { CONTROL_ADDRESS, UNDERLAY_DEVICE, UNDERLAY_PREFIX } from './topology.ts';
+import { CONTROL_ADDRESS, underlayDevice, UNDERLAY_PREFIX } from './topology.ts';
 
 /** A host of a lab, as whoever starts its agent needs to know it. */
 export interface HostContext {
@@ -9,7 +9,8 @@ export interface HostContext {
   readonly name: string;
   /** From 0, in the order the hosts were named. */
   readonly index: number;
-  /** Its device, address, prefix length and MTU on the underlay. */
+  readonly driver: LabDriver;
+  /** The device that has its address on the underlay, that address, its prefix length and the MTU. */
   readonly underlayDevice: string;
   readonly underlayAddress: string;
   readonly underlayPrefix: number;
@@ -42,7 +43,8 @@ export const hostContext = (store: LabStore, lab: LabRecord, host: LabHost): Hos
   lab: lab.name,
   name: host.name,
   index: host.index,
-  underlayDevice: UNDERLAY_DEVICE,
+  driver: host.driver,
+  underlayDevice: underlayDevice(host),
   underlayAddress: host.underlayAddress,
   underlayPrefix: UNDERLAY_PREFIX[lab.underlay],
   underlay: lab.underlay,

@@ -1,6 +1,6 @@
 import { release } from 'node:os';
 import { runProgram, toolEnvironment } from './run.ts';
-import { findTool, installCommand, PACKAGES } from './tools.ts';
+import { findTool, installCommand, PACKAGES, SWITCH_TOOLS } from './tools.ts';
 import type { Tool } from './tools.ts';
 
 /** One thing a lab needs of this machine. */
@@ -25,6 +25,12 @@ const DEVICES: Readonly<Record<string, readonly string[]>> = {
   vxlan: ['id', '1', 'local', '127.0.0.1', 'dstport', '4789'],
 };
 
+/** What kind of lab is asked for. */
+export interface PreflightWish {
+  /** Whether some host shall have Open vSwitch. */
+  readonly switches?: boolean;
+}
+
 /** Who asks, for tests that are not about this very machine. */
 export interface PreflightMachine {
   readonly uid: number;
@@ -37,9 +43,12 @@ export interface PreflightMachine {
  */
 export const preflight = async (
   signal: AbortSignal,
+  wish: PreflightWish = {},
   machine: PreflightMachine = { uid: process.getuid?.() ?? -1, find: findTool },
 ): Promise<Preflight> => {
-  const tools = (Object.keys(PACKAGES) as Tool[]).map((tool) => toolCheck(tool, machine.find(tool)));
+  const tools = (Object.keys(PACKAGES) as Tool[])
+    .filter((tool) => wish.switches === true || !SWITCH_TOOLS.has(tool))
+    .map((tool) => toolCheck(tool, machine.find(tool)));
   const root: PreflightCheck = {
     what: 'root',
     ok: machine.uid === 0,

@@ -5,6 +5,10 @@ import { parseGuestName, parseLabHostName, parseLabName, parseProcessName } from
 /** What the underlay's addresses are. */
 export type UnderlayFamily = 'ipv4' | 'ipv6';
 
+/** What a host's agent programs: the kernel's bridges, or an Open vSwitch of the host's own. */
+export const LAB_DRIVERS = ['linuxbridge', 'ovs'] as const;
+export type LabDriver = (typeof LAB_DRIVERS)[number];
+
 /** Where a process of a lab runs. */
 export type Place = 'control' | LabHostName;
 
@@ -21,6 +25,8 @@ const labHost = z
     index: z.int().nonnegative(),
     underlayAddress: z.string(),
     managementAddress: z.string(),
+    /** Absent in records from before there was a choice. */
+    driver: z.enum(LAB_DRIVERS).default('linuxbridge'),
   })
   .readonly();
 

@@ -5,7 +5,7 @@ import { DEFAULT_LAB, parseLabName } from './names.ts';
 import { allNamespaces, recordedNamespaces } from './namespaces.ts';
 import { HOLDER } from './place.ts';
 import { isAlive, processInfo } from './proc.ts';
-import type { LabHost, ProcessRecord, UnderlayFamily } from './record.ts';
+import type { LabDriver, LabHost, ProcessRecord, UnderlayFamily } from './record.ts';
 import { existingLab, registeredLabs } from './store.ts';
 import type { LabStore } from './store.ts';
 
@@ -22,6 +22,7 @@ export interface ProcessStatus {
 
 export interface HostStatus {
   readonly name: string;
+  readonly driver: LabDriver;
   readonly underlayAddress: string;
   readonly managementAddress: string;
   /** Whether its namespaces are kept. */
@@ -73,6 +74,7 @@ export const labStatus = (name: string = DEFAULT_LAB): LabStatus => {
     controlPlane: at('control'),
     hosts: (lab?.hosts ?? []).map((host) => ({
       name: host.name,
+      driver: host.driver,
       underlayAddress: host.underlayAddress,
       managementAddress: host.managementAddress,
       alive: isHeld(host, processes),

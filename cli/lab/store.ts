@@ -159,6 +159,11 @@ export class LabStore {
     return this.#path('data', place);
   }
 
+  /** A folder of a host's own for what keeps its files in one place on every machine, e.g. `openvswitch`. */
+  hostDir(host: LabHostName, what: string): string {
+    return this.#path('host', host, what);
+  }
+
   #processPath(place: Place, name: ProcessName): string {
     return this.#path('process', `${place}~${name}.json`);
   }

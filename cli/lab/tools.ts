@@ -7,16 +7,31 @@ export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /** The programs of the system that a lab uses, and what brings each. */
 export const PACKAGES = {
   ip: 'iproute2',
+  mkdir: 'coreutils',
   mount: 'mount',
   nsenter: 'util-linux',
   sleep: 'coreutils',
   sysctl: 'procps',
   unshare: 'util-linux',
+  ethtool: 'ethtool',
   'nats-server': 'nats-server',
+  'ovs-vsctl': 'openvswitch-switch',
+  'ovs-vswitchd': 'openvswitch-switch',
+  'ovsdb-server': 'openvswitch-switch',
+  'ovsdb-tool': 'openvswitch-switch',
   'redis-server': 'redis-server',
 } as const;
 
 export type Tool = keyof typeof PACKAGES;
+
+/** Those that only a lab with Open vSwitch uses. */
+export const SWITCH_TOOLS: ReadonlySet<Tool> = new Set<Tool>([
+  'ethtool',
+  'ovs-vsctl',
+  'ovs-vswitchd',
+  'ovsdb-server',
+  'ovsdb-tool',
+]);
 
 const found = new Map<Tool, string>();
 

@@ -4,8 +4,8 @@ import { labHosts, parseUnderlayMtu } from './topology.ts';
 describe('the hosts of a lab', () => {
   test('a number names them h1, h2, … with addresses that end alike', () => {
     expect(labHosts(2, 'ipv4')).toEqual([
-      { name: 'h1', index: 0, underlayAddress: '192.0.2.11', managementAddress: '10.254.0.11' },
-      { name: 'h2', index: 1, underlayAddress: '192.0.2.12', managementAddress: '10.254.0.12' },
+      { name: 'h1', index: 0, underlayAddress: '192.0.2.11', managementAddress: '10.254.0.11', driver: 'linuxbridge' },
+      { name: 'h2', index: 1, underlayAddress: '192.0.2.12', managementAddress: '10.254.0.12', driver: 'linuxbridge' },
     ]);
     expect(labHosts(['left', 'right'], 'ipv6').map((host) => host.underlayAddress)).toEqual([
       '2001:db8:ffff::11',
@@ -31,5 +31,16 @@ describe('the hosts of a lab', () => {
     expect(() => parseUnderlayMtu(1279, 'ipv6')).toThrow('1280');
     expect(parseUnderlayMtu(600, 'ipv4')).toBe(600);
     expect(() => parseUnderlayMtu(65_536, 'ipv4')).toThrow('mtu');
+  });
+
+  test('one driver is that of all hosts, several are theirs in order', () => {
+    const driversOf = (...drivers: readonly string[]): readonly string[] =>
+      labHosts(3, 'ipv4', drivers).map(({ driver }) => driver);
+    expect(driversOf('ovs')).toEqual(['ovs', 'ovs', 'ovs']);
+    expect(driversOf('linuxbridge', 'ovs', 'linuxbridge')).toEqual(['linuxbridge', 'ovs', 'linuxbridge']);
+    expect(() => driversOf('ovs', 'ovs')).toThrow('neither one driver for all nor one for each of 3 hosts');
+    expect(() => driversOf('linuxbridge', 'vpp', 'ovs')).toThrow(
+      'drivers "vpp" is not a driver of a lab: linuxbridge or ovs',
+    );
   });
 });

@@ -1,6 +1,7 @@
 import { invalidField } from '#platform/errors/domain-error.ts';
 import { parseMtu } from '#platform/net/mtu.ts';
-import type { LabHost, UnderlayFamily } from './record.ts';
+import { LAB_DRIVERS } from './record.ts';
+import type { LabDriver, LabHost, LabRecord, UnderlayFamily } from './record.ts';
 import { parseLabHostName } from './names.ts';
 
 /** The bridge of the underlay, and that of the management network, in the underlay's namespace. */
@@ -9,6 +10,11 @@ export const MANAGEMENT_BRIDGE = 'mgmt';
 /** A host's device on the underlay, and that of hosts and control plane on the management network. */
 export const UNDERLAY_DEVICE = 'eth0';
 export const MANAGEMENT_DEVICE = 'mgmt0';
+/** On a host with Open vSwitch: the bridge its device on the underlay is in, and the device that has the address instead. */
+export const UNDERLAY_SWITCH = 'br-underlay';
+
+/** The device that has a host's address on the underlay. */
+export const underlayDevice = ({ driver }: LabHost): string => (driver === 'ovs' ? UNDERLAY_SWITCH : UNDERLAY_DEVICE);
 
 /** Where the control plane listens. Every lab has namespaces of its own, so every lab uses the same addresses. */
 export const CONTROL_ADDRESS = '10.254.0.1';
@@ -23,14 +29,20 @@ const FIRST_ADDRESS = 11;
 
 /**
  * The hosts of a lab in order, with their addresses: 192.0.2.11 or 2001:db8:ffff::11 on the underlay and 10.254.0.11 on the
- * management network for the first, and so on. A number n means h1 to hn. Throws `invalid` for no or more than 200 hosts,
- * bad names and doubles.
+ * management network for the first, and so on. A number n means h1 to hn; a single driver is that of all, none means
+ * linuxbridge. Throws `invalid` for no or more than 200 hosts, bad names and doubles, drivers that there are not or not one
+ * for each.
  */
-export const labHosts = (hosts: number | readonly string[], underlay: UnderlayFamily): readonly LabHost[] => {
+export const labHosts = (
+  hosts: number | readonly string[],
+  underlay: UnderlayFamily,
+  drivers: readonly string[] = [],
+): readonly LabHost[] => {
   const names = typeof hosts === 'number' ? numbered(hosts) : hosts;
   if (names.length === 0 || names.length > MAX_HOSTS) {
     throw invalidField('hosts', names.length, `is not a number of hosts from 1 to ${MAX_HOSTS.toString()}`);
   }
+  const driverOf = parseDrivers(drivers, names.length);
   return names.map((text, index) => {
     const name = parseLabHostName('hosts', text);
     if (names.indexOf(text) !== index) throw invalidField('hosts', text, 'is there twice');
@@ -41,9 +53,30 @@ export const labHosts = (hosts: number | readonly string[], underlay: UnderlayFa
       // The decimal digits are hexadecimal ones too: hosts end in the same digits on every network.
       underlayAddress: underlay === 'ipv4' ? `192.0.2.${number}` : `2001:db8:ffff::${number}`,
       managementAddress: `10.254.0.${number}`,
+      driver: driverOf(index),
     };
   });
 };
+
+const parseDrivers = (texts: readonly string[], hosts: number): ((index: number) => LabDriver) => {
+  const drivers = texts.map((text) => {
+    const driver = LAB_DRIVERS.find((known) => known === text);
+    if (driver === undefined)
+      throw invalidField('drivers', text, `is not a driver of a lab: ${LAB_DRIVERS.join(' or ')}`);
+    return driver;
+  });
+  if (drivers.length > 1 && drivers.length !== hosts) {
+    throw invalidField(
+      'drivers',
+      texts.join(','),
+      `is neither one driver for all nor one for each of ${hosts.toString()} hosts`,
+    );
+  }
+  return (index) => drivers[drivers.length === 1 ? 0 : index] ?? 'linuxbridge';
+};
+
+/** Whether some host of a lab has Open vSwitch, whose userspace datapath all others then have to spare partial checksums. */
+export const hasSwitches = ({ hosts }: LabRecord): boolean => hosts.some(({ driver }) => driver === 'ovs');
 
 const numbered = (count: number): readonly string[] => {
   if (!Number.isInteger(count) || count < 1 || count > MAX_HOSTS) {

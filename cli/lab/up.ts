@@ -10,19 +10,21 @@ import { controlContext, hostContext } from './lab.ts';
 import type { ControlContext, HostContext } from './lab.ts';
 import { controlNamespace, DEFAULT_LAB, hostNamespace, LAB_MARK, parseLabName, underlayNamespace } from './names.ts';
 import { allNamespaces, recordedNamespaces, refuseExisting } from './namespaces.ts';
+import { finishChecksums } from './offload.ts';
 import { enterPlace } from './place.ts';
 import { bootId, isAlive, processIdentity } from './proc.ts';
 import { plannedProcess, startRecorded } from './processes.ts';
 import type { ProcessSpec } from './processes.ts';
-import type { LabRecord, Place, UnderlayFamily } from './record.ts';
+import type { LabHost, LabRecord, Place, UnderlayFamily } from './record.ts';
 import { Tools } from './run.ts';
 import { defaultStateDir, isErrno, LabStore, MARKER, openLab, REGISTRY } from './store.ts';
-import { DEFAULT_UNDERLAY_MTU, labHosts, parseUnderlayMtu } from './topology.ts';
+import { configureSwitch, databaseProcess, furnishSwitch, SWITCHED_UNDERLAY, switchProcess } from './switch.ts';
+import { DEFAULT_UNDERLAY_MTU, hasSwitches, labHosts, parseUnderlayMtu, UNDERLAY_DEVICE } from './topology.ts';
 import { controlAddressLines, underlayLines } from './underlay.ts';
 
 /** A step of making a lab, told when it begins (`done` 0) and for each of its `total` parts. */
 export interface LabProgress {
-  readonly step: 'namespaces' | 'hosts' | 'underlay' | 'control plane' | 'agents' | 'clearing up';
+  readonly step: 'namespaces' | 'hosts' | 'underlay' | 'switches' | 'control plane' | 'agents' | 'clearing up';
   readonly done: number;
   readonly total: number;
 }
@@ -32,6 +34,8 @@ export interface LabUpOptions {
   readonly name?: string;
   /** Names, or a number n for h1 to hn. */
   readonly hosts: number | readonly string[];
+  /** What programs each host, `linuxbridge` or `ovs`, in the order of the hosts; one alone for all; linuxbridge when left out. */
+  readonly drivers?: readonly string[];
   /** `ipv4` when left out. */
   readonly underlay?: UnderlayFamily;
   /** Of the underlay's bridge and devices; 1500 when left out. */
@@ -102,7 +106,7 @@ const newRecord = (store: LabStore, options: LabUpOptions): LabRecord => {
     underlay,
     mtu: parseUnderlayMtu(options.mtu ?? DEFAULT_UNDERLAY_MTU, underlay),
     separate: options.separate ?? false,
-    hosts: labHosts(options.hosts, underlay),
+    hosts: labHosts(options.hosts, underlay, options.drivers),
   };
 };
 
@@ -174,15 +178,12 @@ const make = async (store: LabStore, lab: LabRecord, options: LabUpOptions, sign
   );
   tell({ step: 'namespaces', done: namespaces.length, total: namespaces.length });
 
-  let furnished = 0;
-  tell({ step: 'hosts', done: 0, total: lab.hosts.length });
   await all([
     setInNamespace(tools, underlay, BRIDGES_ONLY, signal),
     setInNamespace(tools, control, STATION, signal),
-    inParallel(lab.hosts, AT_ONCE, async (host) => {
+    inSteps(lab.hosts, 'hosts', tell, async (host) => {
       await furnishHost(store, lab, host, tools, signal);
-      furnished += 1;
-      tell({ step: 'hosts', done: furnished, total: lab.hosts.length });
+      if (host.driver === 'ovs') await furnishSwitch(store, host, tools, signal);
     }),
   ]);
 
@@ -191,7 +192,10 @@ const make = async (store: LabStore, lab: LabRecord, options: LabUpOptions, sign
   await all([
     tools.ipBatch(control, controlAddressLines, signal),
     inParallel(lab.hosts, AT_ONCE, async (host) => {
-      await tools.ipBatch(hostNamespace(store.name, host.name), addressLines(lab, host), signal);
+      const namespace = hostNamespace(store.name, host.name);
+      await tools.ipBatch(namespace, addressLines(lab, host), signal);
+      if (host.driver === 'ovs') await setInNamespace(tools, namespace, SWITCHED_UNDERLAY, signal);
+      if (hasSwitches(lab)) await finishChecksums(tools, namespace, UNDERLAY_DEVICE, signal);
     }),
   ]);
   tell({ step: 'underlay', done: 1, total: 1 });
@@ -202,13 +206,24 @@ const make = async (store: LabStore, lab: LabRecord, options: LabUpOptions, sign
     const where = place === 'control' ? ({ kind: 'control' } as const) : ({ kind: 'host', host: place } as const);
     await startRecorded(store, lab.id, planned, enterPlace(store, where, planned.cwd), signal);
   };
+  const switched = lab.hosts.filter(({ driver }) => driver === 'ovs');
+  await inSteps(switched, 'switches', tell, async (host) => {
+    await start(host.name, databaseProcess());
+    await configureSwitch(store, host, tools, signal);
+    await start(host.name, switchProcess());
+  });
   const services = options.controlPlane?.(context) ?? [];
   for (const [done, spec] of services.entries()) {
     tell({ step: 'control plane', done, total: services.length });
     await start('control', spec);
     tell({ step: 'control plane', done: done + 1, total: services.length });
   }
-  await startAgents(store, lab, options, start, tell);
+  const { agent } = options;
+  if (agent !== undefined) {
+    await inSteps(lab.hosts, 'agents', tell, async (host) => {
+      await start(host.name, agent(hostContext(store, lab, host)));
+    });
+  }
 
   refuseIfGone(store, namespaces);
   for (const { place, name: process, identity, log } of store.processes()) {
@@ -218,21 +233,20 @@ const make = async (store: LabStore, lab: LabRecord, options: LabUpOptions, sign
   return { name: store.name, stateDir: store.stateDir, control: context, hosts: context.hosts };
 };
 
-const startAgents = async (
-  store: LabStore,
-  lab: LabRecord,
-  options: LabUpOptions,
-  start: (place: Place, spec: ProcessSpec) => Promise<void>,
+/** Works on hosts in parallel, and tells of each; of none when there are none. */
+const inSteps = async (
+  hosts: readonly LabHost[],
+  step: LabProgress['step'],
   tell: (progress: LabProgress) => void,
+  work: (host: LabHost) => Promise<void>,
 ): Promise<void> => {
-  const { agent } = options;
-  if (agent === undefined) return;
-  let started = 0;
-  tell({ step: 'agents', done: 0, total: lab.hosts.length });
-  await inParallel(lab.hosts, AT_ONCE, async (host) => {
-    await start(host.name, agent(hostContext(store, lab, host)));
-    started += 1;
-    tell({ step: 'agents', done: started, total: lab.hosts.length });
+  if (hosts.length === 0) return;
+  let done = 0;
+  tell({ step, done, total: hosts.length });
+  await inParallel(hosts, AT_ONCE, async (host) => {
+    await work(host);
+    done += 1;
+    tell({ step, done, total: hosts.length });
   });
 };
 

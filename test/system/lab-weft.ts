@@ -12,13 +12,25 @@ import { NetworkType } from '#proto/weft/type/v1/network.ts';
 import { Connections } from '../../cli/client/connections.ts';
 import { labEndpoints } from '../../cli/client/endpoints.ts';
 import { agentProcess, controlPlaneProcess } from '../../cli/lab-processes.ts';
-import { labDown, labUp, vmBoot, vmKill, vmMove, type Guest, type Lab, type LabProgress } from '../../cli/lab/index.ts';
+import {
+  labDown,
+  labUp,
+  vmBoot,
+  vmKill,
+  vmMove,
+  type Guest,
+  type Lab,
+  type LabDriver,
+  type LabProgress,
+} from '../../cli/lab/index.ts';
 import { parseCidr } from '#platform/net/cidr.ts';
 import { sleep } from '#platform/async/sleep.ts';
 
 export interface LabWeftOptions {
   readonly name: string;
   readonly hosts: number | readonly string[];
+  /** One for each host in order, or one for all; linuxbridge when left out. */
+  readonly drivers?: readonly LabDriver[];
   readonly underlay?: 'ipv4' | 'ipv6';
   readonly separate?: boolean;
   readonly mtu?: number;

@@ -1,7 +1,7 @@
-/** Makes a lab in a process of its own that can be killed: arguments are its name, a mark, and after which progress to die (0: never). */
+/** Makes a lab in a process of its own that can be killed: arguments are its name, a mark, after which progress to die (0: never), and drivers. */
 import { labUp } from '../up.ts';
 
-const [name = '', mark = '', diesAt = '0'] = process.argv.slice(2);
+const [name = '', mark = '', diesAt = '0', drivers = 'linuxbridge'] = process.argv.slice(2);
 let told = 0;
 const daemon = { argv: ['sleep', mark], env: { PATH: '/usr/bin:/bin' } };
 process.send?.('begins');
@@ -9,6 +9,7 @@ await labUp(
   {
     name,
     hosts: 3,
+    drivers: drivers.split(','),
     controlPlane: () => [{ name: 'up', ...daemon }],
     agent: () => ({ name: 'agent', ...daemon }),
     progress: () => {
