@@ -12,7 +12,7 @@ import type { RpcService } from '#platform/rpc/handlers.ts';
 import { agentService } from './api/agent-service.ts';
 import type { AgentConfig } from './config.ts';
 import { LinuxBridgeDataplane } from './drivers/linuxbridge/dataplane.ts';
-import { findUnderlay } from './drivers/linuxbridge/underlay.ts';
+import { findUnderlay } from './sys/underlay.ts';
 import { DesiredStore } from './intake/desired-store.ts';
 import { L2popSource } from './intake/l2pop-source.ts';
 import { NatsFeed } from './intake/nats-feed.ts';
@@ -52,7 +52,14 @@ export const composeAgent = async (
   const l2pop = client(L2populationServiceService, config.l2popAddress);
   const dataplane = new LinuxBridgeDataplane({ log });
   const labels = Object.fromEntries(config.labels.map((label) => label.split(/=(.*)/s, 2) as [string, string]));
-  const registration = { vtep: host.vtep, underlayMtu, labels, leaseMs: config.leaseMs, agentVersion: VERSION };
+  const registration = {
+    vtep: host.vtep,
+    driver: config.driver,
+    underlayMtu,
+    labels,
+    leaseMs: config.leaseMs,
+    agentVersion: VERSION,
+  };
   const agent = new HostAgent(
     {
       host,

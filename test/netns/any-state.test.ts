@@ -1,13 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  arbitraryWorld,
-  changeOf,
-  DEVICES,
-  HOST,
-  intentOf,
-} from '../../agents/dataplane/drivers/linuxbridge/testing/worlds.ts';
-import { wantedRows } from '../../agents/dataplane/drivers/linuxbridge/wanted-rows.ts';
+import { arbitraryWorld, changeOf, DEVICES, HOST, intentOf } from '../../agents/dataplane/testing/worlds.ts';
+import { wantedRows } from '../../agents/dataplane/plan/wanted-rows.ts';
 import type { NetworkIntent } from '../../agents/dataplane/model/intent.ts';
 import { Namespaces } from './namespaces.ts';
 import { allDone, reconcile, signal, startHost } from './overlay.ts';
@@ -15,7 +9,7 @@ import type { Host } from './overlay.ts';
 
 const expectRight = async (host: Host, intent: NetworkIntent): Promise<void> => {
   const observed = await host.dataplane.observe(intent, signal);
-  const wanted = wantedRows(HOST, intent);
+  const wanted = wantedRows(HOST, intent, 'vxlan-70');
   expect(observed.rows.fdb).toEqual(wanted.fdb);
   expect(observed.rows.bridgeFdb).toEqual(wanted.bridgeFdb);
   expect(observed.rows.neighbours).toEqual(wanted.neighbours);

@@ -7,7 +7,6 @@ import {
   type HostState,
   type LocalPort as WireLocalPort,
 } from '#proto/weft/agent/v1/agent.ts';
-import { Driver } from '#proto/weft/type/v1/network.ts';
 import { DomainError, invalidField } from '#platform/errors/domain-error.ts';
 import { ipVersion, parseUnicastIp } from '#platform/net/ip-address.ts';
 import { parseDeviceName, parseUuid } from '#platform/net/names.ts';
@@ -19,7 +18,7 @@ import type { DeviceView } from '../reconcile/device.ts';
 import type { HostEvent } from '../reconcile/event-log.ts';
 import type { HostAgent } from '../reconcile/host-agent.ts';
 import type { NetworkWorker } from '../reconcile/network-worker.ts';
-import { toWireEvent, toWireNetwork, toWireOperation, toWireOutcome, WIRE_EVENT } from './wire.ts';
+import { toWireEvent, toWireNetwork, toWireOperation, toWireOutcome, WIRE_DRIVER, WIRE_EVENT } from './wire.ts';
 
 export interface AgentApiTools {
   readonly agent: HostAgent;
@@ -54,9 +53,9 @@ export const agentService = (tools: AgentApiTools): RpcService => {
       const state: HostState = {
         host_id: host.hostId,
         vtep: { host_id: host.hostId, address: host.vtep.address, udp_port: host.vtep.udpPort },
-        driver: Driver.DRIVER_LINUXBRIDGE,
+        driver: WIRE_DRIVER[dataplane.name],
         underlay_mtu: underlayMtu,
-        networks: agent.networks.all.map(toWireNetwork),
+        networks: agent.networks.all.map((worker) => toWireNetwork(worker, dataplane.devicesOf(worker.table))),
         ports: agent.devices.views.map(toWirePort),
         control_plane: agent.controlPlane,
         epoch: agent.epoch,
@@ -80,17 +79,21 @@ export const agentService = (tools: AgentApiTools): RpcService => {
     getForwardingTable: unary(async (request, { signal }) => {
       const { table } = workerOf(request.network_id);
       const { rows } = await dataplane.observe(table, signal);
-      const vxlan = dataplane.tunnelDevice(table);
+      const { tunnel } = dataplane.devicesOf(table);
       const answer: ForwardingTable = {
         network_id: table.networkId,
         revision: String(table.revision),
         fdb: [
-          ...[...rows.fdb].map(([mac, to]) => ({ mac_address: mac, vtep_address: to.address, device_name: vxlan })),
+          ...[...rows.fdb].map(([mac, to]) => ({ mac_address: mac, vtep_address: to.address, device_name: tunnel })),
           ...[...rows.bridgeFdb]
-            .filter(([, device]) => device !== vxlan)
+            .filter(([, device]) => device !== tunnel)
             .map(([mac, device]) => ({ mac_address: mac, vtep_address: '', device_name: device })),
         ],
-        neighbours: [...rows.neighbours].map(([ip, mac]) => ({ ip_address: ip, mac_address: mac, device_name: vxlan })),
+        neighbours: [...rows.neighbours].map(([ip, mac]) => ({
+          ip_address: ip,
+          mac_address: mac,
+          device_name: tunnel,
+        })),
         flood: [...rows.flood.keys()].sort(),
         digest: digestOfRows(rows, table.manualFlood),
       };

@@ -5,10 +5,17 @@ import {
   type Operation as WireOperation,
   type OperationResult,
 } from '#proto/weft/agent/v1/agent.ts';
-import { bridgeName, vxlanName } from '#platform/net/names.ts';
+import { Driver } from '#proto/weft/type/v1/network.ts';
+import type { Dataplane, NetworkDevices } from '../model/host.ts';
 import { commandOf, type Operation, type Outcome } from '../model/operation.ts';
 import type { HostEvent } from '../reconcile/event-log.ts';
 import type { NetworkWorker } from '../reconcile/network-worker.ts';
+
+/** The names of dataplanes on the wire. */
+export const WIRE_DRIVER = {
+  linuxbridge: Driver.DRIVER_LINUXBRIDGE,
+  ovs: Driver.DRIVER_OVS,
+} as const satisfies Readonly<Record<Dataplane['name'], Driver>>;
 
 /** The names of events on the wire. */
 export const WIRE_EVENT = {
@@ -47,15 +54,15 @@ export const toWireEvent = (event: HostEvent): Event => ({
   trace_id: event.traceId ?? '',
 });
 
-export const toWireNetwork = (worker: NetworkWorker): LocalNetwork => {
+export const toWireNetwork = (worker: NetworkWorker, devices: NetworkDevices): LocalNetwork => {
   const { table, lastAudit } = worker;
   let remote = table.entries.size;
   for (const portId of table.ports.keys()) if (table.entries.has(portId)) remote -= 1;
   return {
     network_id: table.networkId,
     segmentation_id: table.vni,
-    bridge_name: bridgeName(table.networkId),
-    vxlan_name: vxlanName(table.vni),
+    bridge_name: devices.bridge,
+    vxlan_name: devices.tunnel,
     mtu: table.mtu,
     revision: String(table.revision),
     entry_count: remote,

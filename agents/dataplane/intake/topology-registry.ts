@@ -12,11 +12,14 @@ import type { Vtep } from '../model/intent.ts';
 /** What a host tells topology of itself. */
 export interface Registration {
   readonly vtep: Vtep;
+  readonly driver: 'linuxbridge' | 'ovs';
   readonly underlayMtu: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly leaseMs: number;
   readonly agentVersion: string;
 }
+
+const DRIVERS = { linuxbridge: Driver.DRIVER_LINUXBRIDGE, ovs: Driver.DRIVER_OVS } as const;
 
 const TYPES: Readonly<Record<string, PortBinding['networkType']>> = {
   [NetworkType.NETWORK_TYPE_VXLAN]: 'vxlan',
@@ -35,13 +38,13 @@ export class TopologyRegistry implements PortRegistry {
   }
 
   async register(signal: AbortSignal): Promise<void> {
-    const { vtep, underlayMtu, labels, agentVersion } = this.#registration;
+    const { vtep, driver, underlayMtu, labels, agentVersion } = this.#registration;
     const host = {
       ...EMPTY_HOST,
       id: vtep.hostId,
       vtep_address: vtep.address,
       udp_port: vtep.udpPort,
-      driver: Driver.DRIVER_LINUXBRIDGE,
+      driver: DRIVERS[driver],
       underlay_mtu: underlayMtu,
       labels: { ...labels },
       agent_version: agentVersion,

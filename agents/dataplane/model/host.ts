@@ -10,7 +10,12 @@ export interface LinkEvent {
   readonly index: number;
   /** The bridge it is in, when it is in one. */
   readonly master?: string;
+  /** The guest's, where the host's records tell it (OVS `attached-mac`), else the device's own. */
   readonly mac?: string;
+  /** The port it is for, where the host's records tell it (OVS `iface-id`). */
+  readonly portId?: string;
+  /** The guest it belongs to, where the host's records tell it (OVS `vm-id`). */
+  readonly vmId?: string;
 }
 
 /** Something moved in the kernel that this agent may not have done. */
@@ -21,7 +26,17 @@ export type KernelEvent =
   /** Every device that was there at the start has been told of. */
   | { readonly kind: 'listed' }
   /** Events were lost: everything must be looked at again. */
-  | { readonly kind: 'overrun' };
+  | { readonly kind: 'overrun' }
+  /** All that was written is gone (a switch was restarted): everything must be written again, now. */
+  | { readonly kind: 'wiped' };
+
+/** The devices that make a network on a host. */
+export interface NetworkDevices {
+  /** What its ports are plugged into. */
+  readonly bridge: string;
+  /** What its remote ports are reached through. */
+  readonly tunnel: string;
+}
 
 /** What a driver read back of one network; driver-specific beyond the rows. */
 export interface ObservedNetwork {
@@ -33,9 +48,11 @@ export interface ObservedNetwork {
  * its own.
  */
 export interface Dataplane<Observed extends ObservedNetwork = ObservedNetwork> {
-  readonly name: string;
-  /** The device through which a network's remote ports are reached. */
-  tunnelDevice(network: NetworkFacts): string;
+  readonly name: 'linuxbridge' | 'ovs';
+  /** Where a network is on this host. Networks may share both. */
+  devicesOf(network: NetworkFacts): NetworkDevices;
+  /** Whether a device of this name is of the agent's own making and no guest's. */
+  isOwnDevice(name: string): boolean;
   /** Reads back one network as the kernel has it now. */
   observe(intent: NetworkIntent, signal: AbortSignal): Promise<Observed>;
   /** Networks (bridges, VXLAN devices) of ours that exist on the host, however they came to be, by network id. */

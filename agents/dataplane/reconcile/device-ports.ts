@@ -3,7 +3,7 @@ import { sleep } from '#platform/async/sleep.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import { carrier, currentTraceId, inSpan } from '#platform/telemetry/spans.ts';
 import type { PortBinding, PortRegistry } from '../model/control-plane.ts';
-import type { LinkEvent } from '../model/host.ts';
+import type { Dataplane, LinkEvent } from '../model/host.ts';
 import type { ForwardingEntry, LocalPort } from '../model/intent.ts';
 import { idleReasonOf, refusalOf, type HostLimits } from '../plan/refusal.ts';
 import { newDevice, reportOf, viewOf, type Device, type DeviceView } from './device.ts';
@@ -17,6 +17,7 @@ import type { Log } from '#platform/log/log.ts';
 export interface DevicePortsTools {
   readonly registry: PortRegistry;
   readonly networks: Networks;
+  readonly dataplane: Pick<Dataplane, 'isOwnDevice'>;
   readonly downs: PendingDowns;
   readonly reported: ReportedDevices;
   readonly events: EventLog;
@@ -25,8 +26,6 @@ export interface DevicePortsTools {
 }
 
 const RETRY = { baseMs: 100, maxMs: 5_000 };
-/** Bridges and tunnels of the agent's own making are in its bridges too, and are no guest's. */
-const OWN = /^(?:brq|vxlan-)/;
 const TAP = /^tap[0-9a-f]{8}-[0-9a-f]{2}$/;
 
 /**
@@ -62,7 +61,7 @@ export class DevicePorts {
   }
 
   onLink(link: LinkEvent): void {
-    if (OWN.test(link.name)) return;
+    if (this.#tools.dataplane.isOwnDevice(link.name)) return;
     const known = this.#devices.get(link.name);
     if (link.kind === 'gone') {
       // A tap that was made anew under its name has another index: the old one's end is no news about it.
@@ -72,11 +71,13 @@ export class DevicePorts {
       this.#go(known);
       return;
     }
-    const networkId = this.#networkOfBridge(link.master);
-    if (known === undefined && !TAP.test(link.name) && networkId === undefined) return;
+    const networkId = link.master === undefined ? undefined : this.#tools.networks.ofBridge(link.master);
+    const isPort = TAP.test(link.name) || link.portId !== undefined || networkId !== undefined;
+    if (known === undefined && !isPort) return;
     const device = this.#device(link.name);
-    const isNew = device.link?.index !== link.index;
+    const isNew = device.link?.index !== link.index || (link.portId !== undefined && device.portId !== link.portId);
     device.link = link;
+    if (link.portId !== undefined) device.portId = link.portId;
     if (networkId !== undefined) device.networkId ??= networkId;
     if (!isNew) return;
     device.detached = false;
@@ -163,12 +164,6 @@ export class DevicePorts {
     const device = newDevice(name);
     this.#devices.set(name, device);
     return device;
-  }
-
-  #networkOfBridge(master: string | undefined): string | undefined {
-    if (master === undefined) return undefined;
-    return this.#tools.networks.all.find(({ table }) => `brq${table.networkId.slice(0, 11)}` === master)?.table
-      .networkId;
   }
 
   #go(device: Device): void {

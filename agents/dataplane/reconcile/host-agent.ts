@@ -194,12 +194,15 @@ export class HostAgent implements Component {
       if (link.kind === 'gone') this.#links.delete(link.name);
       else this.#links.set(link.name, link);
       this.devices.onLink(link);
-      const owner = this.networks.ownerOf(link.name);
       // Our own steps tell of themselves as well; a look that finds nothing costs little and is spaced.
-      if (owner !== undefined && (link.kind === 'gone' || this.networks.isMisplaced(owner, link))) suspect(owner);
+      for (const owner of this.networks.ownersOf(link.name)) {
+        if (link.kind === 'gone' || this.networks.isMisplaced(owner, link)) suspect(owner);
+      }
     } else if (event.kind === 'row') {
-      const owner = this.networks.ownerOf(event.device);
-      if (owner !== undefined) suspect(owner);
+      for (const owner of this.networks.ownersOf(event.device)) suspect(owner);
+    } else if (event.kind === 'wiped') {
+      this.events.emit({ kind: 'drift', message: 'all that was written is gone: it is written again' });
+      for (const worker of this.networks.all) worker.rewrite();
     }
   }
 

@@ -144,6 +144,13 @@ export class NetworkWorker {
     this.#arm();
   }
 
+  /** The kernel has lost what was written: it is looked at and written again at once. */
+  rewrite(): void {
+    this.#established = false;
+    // Its failure is told and tried again by the worker itself.
+    this.audit('drift').catch(() => undefined);
+  }
+
   /** What would be done now; changes nothing. */
   async plan(signal: AbortSignal): Promise<readonly Operation[]> {
     const { dataplane, host } = this.#tools;

@@ -1,5 +1,5 @@
 import { DomainError } from '#platform/errors/domain-error.ts';
-import { bridgeName, vxlanName, type Uuid } from '#platform/net/names.ts';
+import type { Uuid } from '#platform/net/names.ts';
 import { NetworkTable } from '../intake/network-table.ts';
 import type { LinkEvent } from '../model/host.ts';
 import type { NetworkFacts } from '../model/intent.ts';
@@ -89,25 +89,33 @@ export class Networks {
     return (await Promise.all(workers.map(async (worker) => worker.audit(cause)))).flat();
   }
 
-  /** The network that a bridge, a VXLAN device or a plugged device serves. */
-  ownerOf(device: string): Uuid | undefined {
+  /** The networks that a bridge, a tunnel or a plugged device serves. */
+  ownersOf(device: string): readonly Uuid[] {
+    const owners: Uuid[] = [];
     for (const { table } of this.#workers.values()) {
-      if (device === bridgeName(table.networkId) || device === vxlanName(table.vni)) return table.networkId;
+      const { bridge, tunnel } = this.#tools.dataplane.devicesOf(table);
+      if (device === bridge || device === tunnel || hasDevice(table, device)) owners.push(table.networkId);
     }
-    return this.#deviceOwners(device);
+    return owners;
+  }
+
+  /** The network that alone is behind a bridge. */
+  ofBridge(bridge: string): Uuid | undefined {
+    let found: Uuid | undefined;
+    for (const { table } of this.#workers.values()) {
+      if (this.#tools.dataplane.devicesOf(table).bridge !== bridge) continue;
+      if (found !== undefined) return undefined;
+      found = table.networkId;
+    }
+    return found;
   }
 
   /** Whether a device of a network is in another bridge than that network's, or in none. */
   isMisplaced(networkId: Uuid, link: LinkEvent): boolean {
-    const bridge = bridgeName(networkId);
+    const worker = this.#workers.get(networkId);
+    if (worker === undefined) return false;
+    const { bridge } = this.#tools.dataplane.devicesOf(worker.table);
     return link.name !== bridge && link.master !== bridge;
-  }
-
-  #deviceOwners(device: string): Uuid | undefined {
-    for (const { table } of this.#workers.values()) {
-      for (const port of table.ports.values()) if (port.device === device) return table.networkId;
-    }
-    return undefined;
   }
 
   /** Networks whose mark is on the host and that nobody wants: left behind by an earlier run. */
@@ -138,3 +146,8 @@ export class Networks {
     this.#tools.states.forget(worker.table.networkId);
   }
 }
+
+const hasDevice = (table: NetworkTable, device: string): boolean => {
+  for (const port of table.ports.values()) if (port.device === device) return true;
+  return false;
+};

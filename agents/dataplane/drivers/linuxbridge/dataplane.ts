@@ -1,6 +1,6 @@
 import type { Component } from '#platform/lifecycle/component.ts';
 import type { Log } from '#platform/log/log.ts';
-import type { Dataplane, KernelEvent, OwnedNetwork } from '../../model/host.ts';
+import type { Dataplane, KernelEvent, NetworkDevices, OwnedNetwork } from '../../model/host.ts';
 import type { HostIdentity, NetworkChange, NetworkFacts, NetworkIntent } from '../../model/intent.ts';
 import type { Operation, Outcome } from '../../model/operation.ts';
 import { BatchChild } from '../../sys/batch-child.ts';
@@ -21,6 +21,8 @@ export interface LinuxBridgeOptions {
   /** Words that enter another network namespace, e.g. `['ip', 'netns', 'exec', name]`; this process' own without. */
   readonly prefix?: readonly string[];
 }
+
+const OWN = /^(?:brq|vxlan-)/;
 
 /**
  * A network as a Linux bridge and a VXLAN device, of the network namespace it is started in: unicast rows per MAC address,
@@ -69,13 +71,18 @@ export class LinuxBridgeDataplane implements Dataplane<ObservedBridgeNetwork>, C
     await Promise.all([this.#ip.stop(), this.#bridge.stop()]);
   }
 
-  tunnelDevice(network: NetworkFacts): string {
-    return devicesOf(network).vxlan;
+  devicesOf(network: NetworkFacts): NetworkDevices {
+    const { bridge, vxlan } = devicesOf(network);
+    return { bridge, tunnel: vxlan };
+  }
+
+  isOwnDevice(name: string): boolean {
+    return OWN.test(name);
   }
 
   async observe(intent: NetworkIntent, signal: AbortSignal): Promise<ObservedBridgeNetwork> {
     const observed = await observeNetwork(this.#readers, intent, signal);
-    this.#written.begin(this.tunnelDevice(intent), observed.rows);
+    this.#written.begin(devicesOf(intent).vxlan, observed.rows);
     return observed;
   }
 

@@ -3,7 +3,7 @@ import type { MacAddress } from '#platform/net/mac-address.ts';
 import type { NetworkFacts } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
 import type { Destination } from '../../model/rows.ts';
-import type { Holding } from './claims.ts';
+import type { Holding } from '../../plan/claims.ts';
 import { devicesOf } from './devices.ts';
 
 /** The MAC address under which the VXLAN device keeps where to send what it has no row for. */

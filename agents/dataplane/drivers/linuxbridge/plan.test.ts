@@ -5,9 +5,9 @@ import type { Operation } from '../../model/operation.ts';
 import { devicesOf } from './devices.ts';
 import { planNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
 import { FakeKernel } from './testing/fake-kernel.ts';
-import { arbitraryWorld, changeOf, DEVICES, HOST, intentOf, NETWORK } from './testing/worlds.ts';
-import type { World } from './testing/worlds.ts';
-import { wantedRows } from './wanted-rows.ts';
+import { arbitraryWorld, changeOf, DEVICES, HOST, intentOf, NETWORK } from '../../testing/worlds.ts';
+import type { World } from '../../testing/worlds.ts';
+import { wantedRows } from '../../plan/wanted-rows.ts';
 
 const kernelWithTaps = (): FakeKernel => {
   const kernel = new FakeKernel();
@@ -43,7 +43,7 @@ const rowsOf = (kernel: FakeKernel): unknown => {
 };
 
 const wantedOf = (intent: NetworkIntent): unknown => {
-  const rows = wantedRows(HOST, intent);
+  const rows = wantedRows(HOST, intent, 'vxlan-70');
   const sorted = (map: ReadonlyMap<string, unknown>): unknown => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     fdb: sorted(rows.fdb),
@@ -98,7 +98,10 @@ test('an address wanted before and after a change is in the tables at every mome
     fc.property(arbitraryWorld, arbitraryWorld, fc.boolean(), (from, to, observed) => {
       const kernel = kernelWithTaps();
       bring(kernel, intentOf(from));
-      const [before, after] = [wantedRows(HOST, intentOf(from)), wantedRows(HOST, intentOf(to))];
+      const [before, after] = [
+        wantedRows(HOST, intentOf(from), 'vxlan-70'),
+        wantedRows(HOST, intentOf(to), 'vxlan-70'),
+      ];
       const leaving = new Set([...from.ports.values()].flatMap(({ local }) => (local ? [local.device] : [])));
       for (const { local } of to.ports.values()) if (local) leaving.delete(local.device);
       const steps = observed ? plan(kernel, intentOf(to)) : planNetworkChange(HOST, intentOf(to), changeOf(from, to));

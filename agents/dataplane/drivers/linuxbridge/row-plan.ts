@@ -1,13 +1,13 @@
 import type { HostIdentity, NetworkChange, NetworkIntent } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
 import type { Destination, Rows } from '../../model/rows.ts';
-import { changedClaims, claimsOf } from './claims.ts';
-import type { Holding } from './claims.ts';
+import { changedClaims, claimsOf } from '../../plan/claims.ts';
+import type { Holding } from '../../plan/claims.ts';
 import { devicesOf } from './devices.ts';
 import type { ObservedBridgeNetwork } from './observed.ts';
 import { rowOperations } from './operations.ts';
 import type { RowOperations } from './operations.ts';
-import { bridgePortOf, destinationOf, floodDestination, neighbourOf, wantedRows } from './wanted-rows.ts';
+import { bridgePortOf, destinationOf, floodDestination, neighbourOf, wantedRows } from '../../plan/wanted-rows.ts';
 
 /** Steps about rows in the order they are done: what carries traffic, then what floods, then what is no longer needed. */
 export interface RowPlan {
@@ -32,9 +32,9 @@ export const planRows = (
   emptied: Emptied,
 ): RowPlan => {
   const claims = claimsOf(host, intent);
-  const wanted = wantedRows(host, intent, claims);
-  const steps = rowOperations(intent, host.vtep.udpPort);
   const { vxlan } = devicesOf(intent);
+  const wanted = wantedRows(host, intent, vxlan, claims);
+  const steps = rowOperations(intent, host.vtep.udpPort);
   const there = rowsAfterLinks(observed, emptied, vxlan);
   const present = (device: string): boolean => device === vxlan || observed.links.has(device);
 

@@ -3,8 +3,8 @@ import { parseUnicastIp } from '#platform/net/ip-address.ts';
 import { parseMac } from '#platform/net/mac-address.ts';
 import { newRows } from './dump.ts';
 import { rowOperations } from './operations.ts';
-import type { Holding } from './claims.ts';
-import { HOST, NETWORK } from './testing/worlds.ts';
+import type { Holding } from '../../plan/claims.ts';
+import { HOST, NETWORK } from '../../testing/worlds.ts';
 import { WrittenRows } from './written-rows.ts';
 
 const steps = rowOperations(NETWORK, 4789);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseUnicastIp } from '#platform/net/ip-address.ts';
-import type { CommandRunner } from '../../sys/command.ts';
+import type { CommandRunner } from './command.ts';
 import { findUnderlay } from './underlay.ts';
 
 const never = new AbortController().signal;

@@ -1,11 +1,10 @@
 import { ipVersion } from '#platform/net/ip-address.ts';
 import type { IpAddress } from '#platform/net/ip-address.ts';
 import type { MacAddress } from '#platform/net/mac-address.ts';
-import type { HostIdentity, NetworkIntent } from '../../model/intent.ts';
-import type { Destination, Rows } from '../../model/rows.ts';
+import type { HostIdentity, NetworkIntent } from '../model/intent.ts';
+import type { Destination, Rows } from '../model/rows.ts';
 import { claimsOf } from './claims.ts';
 import type { Claims, Holding } from './claims.ts';
-import { devicesOf } from './devices.ts';
 
 /** Below this the kernel takes IPv6 off a device (RFC 8200 §5), and its neighbours with it. */
 const IPV6_MIN_MTU = 1_280;
@@ -16,10 +15,10 @@ export const destinationOf = (holding: Holding | undefined): Destination | undef
     ? { address: holding.at.vtep.address, udpPort: holding.at.vtep.udpPort }
     : undefined;
 
-/** The bridge port where frames for the holder go. */
-export const bridgePortOf = (holding: Holding | undefined, vxlan: string): string | undefined => {
+/** The bridge port where frames for the holder go; for what is elsewhere the network's tunnel, where it has one of its own. */
+export const bridgePortOf = (holding: Holding | undefined, tunnel: string | undefined): string | undefined => {
   if (holding === undefined) return undefined;
-  return 'device' in holding.at ? holding.at.device : vxlan;
+  return 'device' in holding.at ? holding.at.device : tunnel;
 };
 
 /**
@@ -52,19 +51,19 @@ const floodOf = (host: HostIdentity, intent: NetworkIntent): ReadonlyMap<IpAddre
   return flood;
 };
 
-/** The rows that a network needs on this host. */
+/** The rows that a network needs on this host. `tunnel` is the bridge port that leads to all other hosts, where there is one. */
 export const wantedRows = (
   host: HostIdentity,
   intent: NetworkIntent,
+  tunnel: string | undefined,
   claims: Claims = claimsOf(host, intent),
 ): Rows => {
-  const { vxlan } = devicesOf(intent);
   const fdb = new Map<MacAddress, Destination>();
   const bridgeFdb = new Map<MacAddress, string>();
   const neighbours = new Map<IpAddress, MacAddress>();
   for (const [mac, holding] of claims.macs) {
     const destination = destinationOf(holding);
-    const bridgePort = bridgePortOf(holding, vxlan);
+    const bridgePort = bridgePortOf(holding, tunnel);
     if (destination !== undefined) fdb.set(mac, destination);
     if (bridgePort !== undefined) bridgeFdb.set(mac, bridgePort);
   }

@@ -1,8 +1,8 @@
 import { DomainError } from '#platform/errors/domain-error.ts';
 import { parseIp } from '#platform/net/ip-address.ts';
 import type { IpAddress } from '#platform/net/ip-address.ts';
-import { HostCommands, jsonObjects, outputOf } from '../../sys/command.ts';
-import type { CommandRunner } from '../../sys/command.ts';
+import { HostCommands, jsonObjects, outputOf } from './command.ts';
+import type { CommandRunner } from './command.ts';
 
 /** The interface that bears a VTEP address. */
 export interface Underlay {

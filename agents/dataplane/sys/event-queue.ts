@@ -1,5 +1,5 @@
 import { aborted } from '#platform/async/aborted.ts';
-import type { KernelEvent } from '../../model/host.ts';
+import type { KernelEvent } from '../model/host.ts';
 
 /**
  * Kernel events between those who tell and one who listens. It never holds two row events of one device nor two overruns,

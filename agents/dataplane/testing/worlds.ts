@@ -13,7 +13,7 @@ import type {
   NetworkIntent,
   PortView,
   Vtep,
-} from '../../../model/intent.ts';
+} from '../model/intent.ts';
 
 /** A small world in which ports collide often: few addresses, few hosts, few generations. */
 export interface World {

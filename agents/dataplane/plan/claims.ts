@@ -8,7 +8,7 @@ import type {
   NetworkIntent,
   PortView,
   Vtep,
-} from '../../model/intent.ts';
+} from '../model/intent.ts';
 
 /** Where frames for a port go, once what l2pop says and what is plugged here have been weighed. */
 export interface Holding {

@@ -1,4 +1,4 @@
-import type { LinkEvent } from '../../model/host.ts';
+import type { LinkEvent } from '../model/host.ts';
 
 // 5: tap1@if4: <BROADCAST,…> mtu 1500 … master brq… … group default …\    link/ether aa:… (`-o`: one line per link)
 const LINK =

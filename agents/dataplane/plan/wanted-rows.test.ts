@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseUnicastIp } from '#platform/net/ip-address.ts';
 import { parseMac } from '#platform/net/mac-address.ts';
-import type { ForwardingEntry, LocalPort, NetworkIntent, PortView, Vtep } from '../../model/intent.ts';
-import { arbitraryWorld, HOST, intentOf, NETWORK } from './testing/worlds.ts';
+import type { ForwardingEntry, LocalPort, NetworkIntent, PortView, Vtep } from '../model/intent.ts';
+import { arbitraryWorld, HOST, intentOf, NETWORK } from '../testing/worlds.ts';
 import { wantedRows } from './wanted-rows.ts';
 
 const [A, B] = ['00000001-0000-4000-8000-000000000000', '00000002-0000-4000-8000-000000000000'] as const;
@@ -35,7 +35,7 @@ const intent = (ports: Readonly<Record<string, PortView>>, more: Partial<Network
 
 /** Where the one MAC address goes, and what its IPv4 address is answered with. */
 const rowsFor = (ports: Readonly<Record<string, PortView>>): readonly unknown[] => {
-  const { fdb, bridgeFdb, neighbours } = wantedRows(HOST, intent(ports));
+  const { fdb, bridgeFdb, neighbours } = wantedRows(HOST, intent(ports), 'vxlan-70');
   return [fdb.get(mac)?.address, bridgeFdb.get(mac), neighbours.get(ip)];
 };
 
@@ -101,14 +101,14 @@ test.each(CASES)('an address of a port %s goes where it should', (_, ports, rows
 
 test('below what IPv6 needs, no IPv6 neighbour is wanted', () => {
   const ports = { [A]: { entry: entry(A, h2, 1n) } };
-  expect([...wantedRows(HOST, intent(ports, { mtu: 1280 })).neighbours.keys()]).toEqual([ip, ip6]);
-  expect([...wantedRows(HOST, intent(ports, { mtu: 1279 })).neighbours.keys()]).toEqual([ip]);
+  expect([...wantedRows(HOST, intent(ports, { mtu: 1280 }), 'vxlan-70').neighbours.keys()]).toEqual([ip, ip6]);
+  expect([...wantedRows(HOST, intent(ports, { mtu: 1279 }), 'vxlan-70').neighbours.keys()]).toEqual([ip]);
 });
 
 test('the flood list is the hosts with ports and what was added by hand, never this host', () => {
   const ports = { [A]: { entry: entry(A, { ...h2, udpPort: 8472 }, 1n) }, [B]: { entry: entry(B, HOST.vtep, 1n) } };
   const manualFlood = new Set([h2.address, h3.address, HOST.vtep.address]);
-  expect([...wantedRows(HOST, intent(ports, { manualFlood })).flood.values()]).toEqual([
+  expect([...wantedRows(HOST, intent(ports, { manualFlood }), 'vxlan-70').flood.values()]).toEqual([
     { address: h2.address, udpPort: 8472 },
     { address: h3.address, udpPort: 4789 },
   ]);
@@ -117,7 +117,7 @@ test('the flood list is the hosts with ports and what was added by hand, never t
 test('nothing is sent to this host itself, and the bridge knows every address that is sent anywhere', () => {
   fc.assert(
     fc.property(arbitraryWorld, (world) => {
-      const { fdb, bridgeFdb, neighbours, flood } = wantedRows(HOST, intentOf(world));
+      const { fdb, bridgeFdb, neighbours, flood } = wantedRows(HOST, intentOf(world), 'vxlan-70');
       for (const { address } of [...fdb.values(), ...flood.values()]) expect(address).not.toBe(HOST.vtep.address);
       for (const [each, device] of bridgeFdb) expect(device === `vxlan-${NETWORK.vni.toString()}`).toBe(fdb.has(each));
       for (const each of fdb.keys()) expect(bridgeFdb.has(each)).toBe(true);
