@@ -1,8 +1,6 @@
-import { lstatSync } from 'node:fs';
 import { withDeadline } from '#platform/async/deadline.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { DomainError } from '#platform/errors/domain-error.ts';
-import { attempt } from './attempt.ts';
 import {
   GUEST_DEVICE,
   INCOMING_DEVICE,
@@ -14,13 +12,13 @@ import {
   renameLines,
   stationLines,
 } from './guest-port.ts';
+import { isPlugged, plugIn, unplug } from './guest-plug.ts';
 import { shown } from './guests.ts';
 import type { Guest } from './guests.ts';
 import { guestNamespace, hostNamespace, LAB_MARK, parseGuestName, parseLabHostName, parseLabName } from './names.ts';
 import type { LabHostName } from './names.ts';
 import { finishChecksums } from './offload.ts';
-import { holderOf } from './place.ts';
-import type { GuestPort, GuestRecord } from './record.ts';
+import type { GuestPort, GuestRecord, LabHost } from './record.ts';
 import { Tools } from './run.ts';
 import { existingLab } from './store.ts';
 import type { LabStore } from './store.ts';
@@ -52,7 +50,8 @@ const LINGER_MS = 100;
 export const vmMove = async (options: VmMoveOptions, signal: AbortSignal): Promise<Guest> => {
   const store = existingLab(parseLabName('lab', options.lab));
   const lab = store.upLab();
-  const to = store.host(parseLabHostName('to_host', options.toHost)).name;
+  const destination = store.host(parseLabHostName('to_host', options.toHost));
+  const to = destination.name;
   const guest = store.guest(parseGuestName('name', options.name));
   refuseUnlessSettled(guest, to);
   const tools = new Tools({ [LAB_MARK]: lab.id });
@@ -63,15 +62,18 @@ export const vmMove = async (options: VmMoveOptions, signal: AbortSignal): Promi
     await tools.ipBatch(namespace, pairLines(guest.port, INCOMING_DEVICE), signal);
     if (hasSwitches(lab)) await finishChecksums(tools, namespace, INCOMING_DEVICE, signal);
     await tools.ipBatch(namespace, [plugLine(guest.port, hostNamespace(store.name, to))], signal);
+    await plugIn(store, destination, guest, tools, signal);
     const ready =
       options.ready ??
       (async (limited) => {
-        await untilBridged(store, guest, to, limited);
+        await untilBridged(store, guest, destination, limited);
       });
     await withDeadline(options.readyWithinMs ?? READY_MS, signal, ready);
     await tools.ipBatch(namespace, stationLines(guest.port, INCOMING_DEVICE, 'add'), signal);
   } catch (error) {
-    await tools.ipBatchForce(namespace, [`link delete dev ${INCOMING_DEVICE}`], AbortSignal.timeout(10_000));
+    const clearing = AbortSignal.timeout(20_000);
+    await tools.ipBatchForce(namespace, [`link delete dev ${INCOMING_DEVICE}`], clearing);
+    await unplug(store, destination, guest.tap, tools, clearing);
     store.writeGuest(guest);
     throw error;
   }
@@ -82,6 +84,7 @@ export const vmMove = async (options: VmMoveOptions, signal: AbortSignal): Promi
   store.writeGuest({ ...moved, movingTo: to });
   await sleep(options.lingerMs ?? LINGER_MS, committed);
   await tools.ipBatch(namespace, [`link delete dev ${OUTGOING_DEVICE}`], committed);
+  await unplug(store, store.host(guest.host), guest.tap, tools, committed);
   store.writeGuest(moved);
   return shown(store, moved);
 };
@@ -116,21 +119,7 @@ export const switchOver = async (
 };
 
 /** Resolves once the guest's tap on `to` is in a bridge, at once where the old one is in none: then nobody bridges here. */
-const untilBridged = async (
-  store: LabStore,
-  guest: GuestRecord,
-  to: LabHostName,
-  signal: AbortSignal,
-): Promise<void> => {
-  const master = (host: LabHostName): string =>
-    `/proc/${holderOf(store, host).pid.toString()}/root/sys/class/net/${guest.tap}/master`;
-  if (!isThere(master(guest.host))) return;
-  const path = master(to);
-  while (!isThere(path)) await sleep(1, signal);
+const untilBridged = async (store: LabStore, guest: GuestRecord, to: LabHost, signal: AbortSignal): Promise<void> => {
+  if (!isPlugged(store, store.host(guest.host), guest.tap)) return;
+  while (!isPlugged(store, to, guest.tap)) await sleep(1, signal);
 };
-
-const isThere = (path: string): boolean =>
-  attempt(() => {
-    lstatSync(path);
-    return true;
-  }, false);

@@ -10,6 +10,7 @@ import {
   plugLine,
   stationLines,
 } from './guest-port.ts';
+import { plugIn, unplug } from './guest-plug.ts';
 import type { GuestPortSpec } from './guest-port.ts';
 import { GUEST_STATION, setInNamespace } from './host.ts';
 import { guestNamespace, hostNamespace, LAB_MARK, parseGuestName, parseLabHostName, parseLabName } from './names.ts';
@@ -53,16 +54,17 @@ const GRACE_MS = 1_000;
 
 /**
  * Boots a guest: its device `eth0` is complete before the tap appears on the host, in one step with its name, address and MTU,
- * and up. Rejects with `exists` for a name in use, `not_found` for an unknown host, `invalid` for a bad port; nothing is left then.
+ * and up. On a host with Open vSwitch it is put into `br-int` then, as libvirt does. Rejects with `exists` for a name in use,
+ * `not_found` for an unknown host, `invalid` for a bad port, `precondition` for a host without that bridge; nothing is left then.
  */
 export const vmBoot = async (options: VmBootOptions, signal: AbortSignal): Promise<Guest> => {
   const store = existingLab(parseLabName('lab', options.lab));
   const lab = store.upLab();
-  const host = store.host(parseLabHostName('host', options.host)).name;
+  const host = store.host(parseLabHostName('host', options.host));
   const name = parseGuestName('name', options.name);
   const port = parseGuestPort(options.port);
   const namespace = guestNamespace(store.name, name);
-  const record: GuestRecord = { name, host, tap: guestTap(port), port, phase: 'booting' };
+  const record: GuestRecord = { name, host: host.name, tap: guestTap(port), port, phase: 'booting' };
   const tools = new Tools({ [LAB_MARK]: lab.id });
   store.claimGuest(record);
   try {
@@ -76,12 +78,13 @@ export const vmBoot = async (options: VmBootOptions, signal: AbortSignal): Promi
     await tools.run('ip', ['netns', 'add', namespace], signal);
     await setInNamespace(tools, namespace, GUEST_STATION, signal);
     const lines = ['link set dev lo up', ...pairLines(port, GUEST_DEVICE), ...stationLines(port, GUEST_DEVICE, 'add')];
-    const plug = plugLine(port, hostNamespace(store.name, host));
+    const plug = plugLine(port, hostNamespace(store.name, host.name));
     if (hasSwitches(lab)) {
       await tools.ipBatch(namespace, lines, signal);
       await finishChecksums(tools, namespace, GUEST_DEVICE, signal);
       await tools.ipBatch(namespace, [plug], signal);
     } else await tools.ipBatch(namespace, [...lines, plug], signal);
+    await plugIn(store, host, record, tools, signal);
     const running: GuestRecord = { ...record, phase: 'running' };
     store.writeGuest(running);
     return shown(store, running);
@@ -129,5 +132,7 @@ const remove = async (store: LabStore, name: GuestName, signal: AbortSignal): Pr
     );
     await tools.run('ip', ['netns', 'delete', namespace], signal);
   }
+  const { host, movingTo, tap } = store.guest(name);
+  for (const place of new Set([host, movingTo ?? host])) await unplug(store, store.host(place), tap, tools, signal);
   store.forgetGuest(name);
 };

@@ -13,6 +13,7 @@ export interface ProcessInfo extends ProcessIdentity {
   readonly session: number;
   /** The kernel's letter: R, S, D, T (stopped), Z (ended, not yet collected), … */
   readonly state: string;
+  readonly threads: number;
   /** The first 15 bytes of its name. */
   readonly command: string;
 }
@@ -20,8 +21,11 @@ export interface ProcessInfo extends ProcessIdentity {
 /** Reads /proc/<pid>/stat; undefined when there is no such process. One that has ended but was not collected counts as none. */
 export const processInfo = (pid: number): ProcessInfo | undefined => {
   const info = readStat(pid);
-  return info === undefined || info.state === 'Z' || info.state === 'X' ? undefined : info;
+  return info === undefined || hasEnded(info) ? undefined : info;
 };
+
+// Its first thread may have ended before others have: until they have too, its sockets still listen.
+const hasEnded = ({ state, threads }: ProcessInfo): boolean => state === 'X' || (state === 'Z' && threads <= 1);
 
 /** Who a pid is now, also when it has just ended and was not collected; undefined when there is no such process. */
 export const processIdentity = (pid: number): ProcessIdentity | undefined => {
@@ -84,6 +88,7 @@ const readStat = (pid: number): ProcessInfo | undefined => {
     parent: Number(parent),
     session: Number(session),
     state,
+    threads: Number(rest[13]),
     command: text.slice(text.indexOf('(') + 1, close),
   };
 };

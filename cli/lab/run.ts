@@ -91,6 +91,7 @@ const NUMBERS: Readonly<Partial<Record<NodeJS.Signals, number>>> = {
   SIGKILL: 9,
   SIGSEGV: 11,
   SIGPIPE: 13,
+  SIGALRM: 14,
   SIGTERM: 15,
 };
 

@@ -40,7 +40,7 @@ describe('the hosts of a lab', () => {
     expect(driversOf('linuxbridge', 'ovs', 'linuxbridge')).toEqual(['linuxbridge', 'ovs', 'linuxbridge']);
     expect(() => driversOf('ovs', 'ovs')).toThrow('neither one driver for all nor one for each of 3 hosts');
     expect(() => driversOf('linuxbridge', 'vpp', 'ovs')).toThrow(
-      'drivers "vpp" is not a driver of a lab: linuxbridge or ovs',
+      'drivers: "vpp" is not a driver of a lab: linuxbridge or ovs',
     );
   });
 });
