@@ -22,9 +22,12 @@ setup: ## Install what is missing: Debian packages, node modules
 modules:
 	@infra/setup.sh modules
 
-.PHONY: demo test bench
+.PHONY: demo guide test bench
 demo: setup ## Three hosts in namespaces, a guest on each, every step shown and verified
 	@node test/demo/demo.ts
+
+guide: setup ## Follow a page of docs/guides, to see whether it is right: make guide G=first-overlay
+	@node test/guides/main.ts $(G)
 
 test: setup ## Run all tests; the last line says how many passed and failed
 	@timeout --foreground --signal=INT --kill-after=20 $(TEST_SECONDS) vitest run

@@ -105,7 +105,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['test/bench/**', 'test/demo/**'],
+    files: ['test/bench/**', 'test/demo/**', 'test/guides/main.ts'],
     rules: {
       'no-console': 'off',
       'no-restricted-properties': 'off',

@@ -9,6 +9,9 @@ const HOME = /(?<![\w/.~-])\/(?:home|Users|root)\/[\w.-]+/g;
 /** Where a checkout may well live on the reader's machine too. */
 const WELL_KNOWN = /^\/(?:etc|opt|srv|usr|var)\//;
 
+/** The pages that `make guide G=NAME` follows. */
+const GUIDES = 'docs/guides';
+
 interface Document {
   readonly file: string;
   readonly text: string;
@@ -20,7 +23,7 @@ interface Document {
 
 /**
  * What the Markdown files under `root` promise and do not keep: links that lead nowhere, `make` targets that the Makefile
- * lacks, files that do not exist, paths of one person's machine. One sentence each, with file and line.
+ * lacks, guides and files that do not exist, paths of one person's machine. One sentence each, with file and line.
  */
 export const checkDocs = async (root: string): Promise<readonly string[]> => {
   const targets = makeTargets(readFileSync(path.join(root, 'Makefile'), 'utf8'));
@@ -31,6 +34,7 @@ export const checkDocs = async (root: string): Promise<readonly string[]> => {
       ...brokenLinks(root, document),
       ...missingPaths(root, document),
       ...missingTargets(targets, document),
+      ...missingGuides(root, document),
       ...localPaths(root, document),
     );
   }
@@ -97,17 +101,34 @@ const missingPaths = (root: string, { file, prose }: Document): readonly string[
     return [`${at(file, prose, index)} names ${wanted}, which does not exist`];
   });
 
-const missingTargets = (targets: ReadonlySet<string>, { file, prose, fenced }: Document): readonly string[] => {
+const missingTargets = (targets: ReadonlySet<string>, document: Document): readonly string[] =>
+  makeCalls(document).flatMap(({ words, where }) =>
+    words
+      .filter((word) => /^[a-z][a-z-]*$/.test(word) && !targets.has(word))
+      .map((target) => `${where} says make ${target}, which the Makefile has not`),
+  );
+
+const missingGuides = (root: string, document: Document): readonly string[] =>
+  makeCalls(document).flatMap(({ words, where }) => {
+    const names = words.includes('guide') ? words.flatMap((word) => /^G=(.+)$/.exec(word)?.[1] ?? []) : [];
+    return names
+      .filter((name) => !existsSync(path.join(root, GUIDES, `${name}.md`)))
+      .map((name) => `${where} says make guide G=${name}, but ${GUIDES} has no such guide`);
+  });
+
+/** What `make` is told in code spans and blocks. */
+const makeCalls = ({
+  file,
+  prose,
+  fenced,
+}: Document): readonly { readonly words: readonly string[]; readonly where: string }[] => {
   const commands = [
-    ...codeSpans(prose).map(({ code, index }) => ({ code, index, text: prose })),
-    ...[...fenced.matchAll(/^.*$/gm)].map((line) => ({ code: line[0], index: line.index, text: fenced })),
+    ...codeSpans(prose).map(({ code, index }) => ({ code, where: at(file, prose, index) })),
+    ...[...fenced.matchAll(/^.*$/gm)].map((line) => ({ code: line[0], where: at(file, fenced, line.index) })),
   ];
-  return commands.flatMap(({ code, index, text }) => {
-    const [, words = ''] = /^\s*(?:[$#] )?(?:sudo )?make((?: +[\w.=/-]+)+)/.exec(code) ?? [];
-    const named = words.split(/ +/).filter((word) => /^[a-z][a-z-]*$/.test(word));
-    return named
-      .filter((target) => !targets.has(target))
-      .map((target) => `${at(file, text, index)} says make ${target}, which the Makefile has not`);
+  return commands.flatMap(({ code, where }) => {
+    const words = /^\s*(?:[$#] )?(?:sudo )?make((?: +[\w.=/-]+)+)/.exec(code)?.[1]?.trim().split(/ +/);
+    return words === undefined ? [] : [{ words, where }];
   });
 };
 

@@ -3,18 +3,21 @@ import type { Reporter, TestModule } from 'vitest/node';
 
 /**
  * Ends the output of a run with `N passed, N failed`, alone on its line, and `, N skipped` behind it where tests were
- * skipped. What fails outside a test (a file that does not load, a suite's hook, an unhandled error) counts as one
- * failure each, so that a red run never says `0 failed`. The exit status stays vitest's own.
+ * skipped; before it, a line for each of those that said why. What fails outside a test (a file that does not load, a
+ * suite's hook, an unhandled error) counts as one failure each, so that a red run never says `0 failed`. The exit status
+ * stays vitest's own.
  */
 export default class ClosingLine implements Reporter {
   readonly #count = { passed: 0, failed: 0, skipped: 0, pending: 0 };
+
+  readonly #skipped: string[] = [];
 
   #ended = false;
 
   onInit(): void {
     // Other reporters and vitest itself still write after the run's end; nothing writes after this.
     process.once('exit', () => {
-      process.stdout.write(`\n${this.#line()}\n`);
+      process.stdout.write(['', ...this.#skipped, this.#line(), ''].join('\n'));
     });
   }
 
@@ -24,7 +27,12 @@ export default class ClosingLine implements Reporter {
     for (const module of modules) {
       this.#count.failed += Math.min(1, module.errors().length);
       for (const suite of module.children.allSuites()) this.#count.failed += Math.min(1, suite.errors().length);
-      for (const test of module.children.allTests()) this.#count[test.result().state] += 1;
+      for (const test of module.children.allTests()) {
+        const result = test.result();
+        this.#count[result.state] += 1;
+        if (result.state === 'skipped' && result.note !== undefined)
+          this.#skipped.push(`skipped: ${test.fullName}: ${result.note}`);
+      }
     }
   }
 

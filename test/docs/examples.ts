@@ -1,3 +1,5 @@
+import { type Fence, fencesOf } from '../support/fences.ts';
+
 /** A command of a document, and the answer that the document shows for it. */
 export interface Example {
   /** Line of the command's fence, from 1. */
@@ -18,13 +20,6 @@ export interface Answer {
   /** Where `text` begins and ends in the document. */
   readonly from: number;
   readonly to: number;
-}
-
-interface Fence {
-  readonly info: readonly string[];
-  readonly text: string;
-  readonly from: number;
-  readonly line: number;
 }
 
 /**
@@ -64,17 +59,6 @@ const answerOf = (fence: Fence): Answer | undefined =>
   fence.info[0] === 'json' || fence.info[0] === 'text'
     ? { language: fence.info[0], text: fence.text, from: fence.from, to: fence.from + fence.text.length }
     : undefined;
-
-const fencesOf = (markdown: string): readonly Fence[] =>
-  [...markdown.matchAll(/^```(\w[^\n]*)\n(.*?)^```$/gms)].map((match) => {
-    const [, info = '', text = ''] = match;
-    return {
-      info: info.split(' '),
-      text,
-      from: match.index + info.length + 4,
-      line: markdown.slice(0, match.index).split('\n').length,
-    };
-  });
 
 /** Words of each command; a backslash at the end of a line joins it with the next. */
 const commandsOf = (text: string): readonly (readonly string[])[] =>
