@@ -1,0 +1,172 @@
+import { invalidField } from '#platform/errors/domain-error.ts';
+import { type ByteReader, type ByteWriter, malformed } from './bytes.ts';
+import { FIELDS } from './fields.ts';
+import { OFPP, canonicalField } from './flow.ts';
+import type { Action, MovedBits } from './flow.ts';
+import { movedBits } from './flow-identity.ts';
+import { checkValue, fieldValue, readOxm, readOxmHeader, writeOxm, writeOxmHeader } from './oxm.ts';
+
+const OFPAT = { OUTPUT: 0, PUSH_VLAN: 17, POP_VLAN: 18, SET_FIELD: 25, COPY_FIELD: 28, EXPERIMENTER: 0xffff } as const;
+/** Open vSwitch's own actions. */
+const NX_EXPERIMENTER = 0x00002320;
+const NXAST_RESUBMIT_TABLE = 14;
+/** After the experimenter: subtype, port, table and padding. */
+const RESUBMIT_BYTES = 8;
+const HEADER_BYTES = 4;
+const ALL_TABLES = 0xff;
+/** Ports up to here are the same in 16 bits; the reserved ones lie this far higher in 32 (openflow-common.h). */
+const LARGEST_PORT_16 = 0xff00;
+const RESERVED_PORT_OFFSET = 0xffff0000;
+
+/** Writes actions in order. Throws `invalid` for values that do not fit. */
+export const writeActions = (writer: ByteWriter, actions: readonly Action[]): void => {
+  for (const [at, action] of actions.entries()) {
+    if (action.kind === 'unknown') {
+      writer.hex(action.bytes);
+      continue;
+    }
+    const start = writer.length;
+    writeAction(writer, action, `actions[${at.toString()}]`);
+    writer.align(start);
+    writer.patchU16(start + 2, writer.length - start);
+  }
+};
+
+/** Type, a place for the length, and the rest; whoever calls aligns it and fills the length in. */
+const writeAction = (writer: ByteWriter, action: Exclude<Action, { kind: 'unknown' }>, path: string): void => {
+  const type = (number: number): void => {
+    writer.u16(number);
+    writer.u16(0);
+  };
+  switch (action.kind) {
+    case 'output':
+      type(OFPAT.OUTPUT);
+      writer.u32(checkRange(`${path}.port`, action.port, 0xffffffff));
+      // How much of a packet a controller gets; not a matter of other ports.
+      writer.u16(0);
+      return;
+    case 'set_field': {
+      const oxm = canonicalField(FIELDS[action.field], action);
+      checkValue(`${path}.value`, oxm);
+      type(OFPAT.SET_FIELD);
+      writeOxm(writer, oxm);
+      return;
+    }
+    case 'move': {
+      const bits = movedBits(action);
+      checkMove(path, action, bits);
+      type(OFPAT.COPY_FIELD);
+      writer.u16(bits.count);
+      writer.u16(bits.from);
+      writer.u16(bits.to);
+      writer.u16(0);
+      writeOxmHeader(writer, FIELDS[action.from]);
+      writeOxmHeader(writer, FIELDS[action.to]);
+      return;
+    }
+    case 'resubmit':
+      if (action.table === undefined && action.port === undefined) {
+        throw invalidField(path, 'resubmit', 'needs a table or a port');
+      }
+      type(OFPAT.EXPERIMENTER);
+      writer.u32(NX_EXPERIMENTER);
+      writer.u16(NXAST_RESUBMIT_TABLE);
+      writer.u16(portTo16(`${path}.port`, action.port ?? OFPP.IN_PORT));
+      writer.u8(checkRange(`${path}.table`, action.table ?? ALL_TABLES, ALL_TABLES));
+      return;
+    case 'push_vlan':
+      type(OFPAT.PUSH_VLAN);
+      writer.u16(checkRange(`${path}.ethertype`, action.ethertype, 0xffff));
+      return;
+    case 'pop_vlan':
+      type(OFPAT.POP_VLAN);
+  }
+};
+
+const checkMove = (path: string, { from, to }: Extract<Action, { kind: 'move' }>, bits: MovedBits): void => {
+  for (const [field, first] of [
+    [FIELDS[from], bits.from],
+    [FIELDS[to], bits.to],
+  ] as const) {
+    if (!(bits.count > 0 && first >= 0 && first + bits.count <= field.bits)) {
+      const moved = `bits ${first.toString()} to ${(first + bits.count - 1).toString()}`;
+      throw invalidField(path, moved, `are not all within the ${field.bits.toString()} bits of ${field.name}`);
+    }
+  }
+};
+
+/** Throws `invalid` unless it is a whole number from 0 to `largest`. */
+export const checkRange = (path: string, value: number, largest: number): number => {
+  if (Number.isInteger(value) && value >= 0 && value <= largest) return value;
+  throw invalidField(path, value, `is not a whole number from 0 to ${largest.toString()}`);
+};
+
+const portTo16 = (path: string, port: number): number => {
+  if (port >= RESERVED_PORT_OFFSET + LARGEST_PORT_16) return checkRange(path, port - RESERVED_PORT_OFFSET, 0xffff);
+  return checkRange(path, port, LARGEST_PORT_16 - 1);
+};
+
+/** Reads actions until there are no more octets; those that `Action` does not have become `unknown`. */
+export const readActions = (reader: ByteReader): readonly Action[] => {
+  const actions: Action[] = [];
+  while (reader.remaining > 0) {
+    const type = reader.u16();
+    const length = reader.u16();
+    if (length < HEADER_BYTES || length % 8 !== 0) throw malformed(`action of length ${length.toString()}`);
+    const body = reader.take(length - HEADER_BYTES);
+    actions.push(readAction(type, body.again()) ?? unknownAction(type, length, body));
+  }
+  return actions;
+};
+
+const unknownAction = (type: number, length: number, body: ByteReader): Action => {
+  const header = ((type << 16) | length) >>> 0;
+  return { kind: 'unknown', bytes: header.toString(16).padStart(8, '0') + body.hex(body.remaining) };
+};
+
+const readAction = (type: number, body: ByteReader): Action | undefined => {
+  switch (type) {
+    case OFPAT.OUTPUT: {
+      const port = body.u32();
+      return port === OFPP.CONTROLLER ? undefined : { kind: 'output', port };
+    }
+    case OFPAT.SET_FIELD: {
+      const oxm = readOxm(body);
+      return 'bytes' in oxm ? undefined : { kind: 'set_field', field: oxm.field.name, ...fieldValue(oxm) };
+    }
+    case OFPAT.COPY_FIELD:
+      return readMove(body);
+    case OFPAT.PUSH_VLAN:
+      return { kind: 'push_vlan', ethertype: body.u16() };
+    case OFPAT.POP_VLAN:
+      return { kind: 'pop_vlan' };
+    case OFPAT.EXPERIMENTER:
+      return readResubmit(body);
+    default:
+      return undefined;
+  }
+};
+
+const readMove = (body: ByteReader): Action | undefined => {
+  const [count, from, to] = [body.u16(), body.u16(), body.u16()];
+  body.skip(2);
+  const source = readOxmHeader(body).field;
+  // The header of a field of others may be longer than that, so nothing is known of what follows.
+  const target = source && readOxmHeader(body).field;
+  if (source === undefined || target === undefined) return undefined;
+  const whole = from === 0 && to === 0 && count === source.bits && count === target.bits;
+  return { kind: 'move', from: source.name, to: target.name, ...(!whole && { bits: { from, to, count } }) };
+};
+
+const readResubmit = (body: ByteReader): Action | undefined => {
+  if (body.u32() !== NX_EXPERIMENTER || body.remaining < RESUBMIT_BYTES) return undefined;
+  if (body.u16() !== NXAST_RESUBMIT_TABLE) return undefined;
+  const port = body.u16();
+  const table = body.u8();
+  const port32 = port >= LARGEST_PORT_16 ? port + RESERVED_PORT_OFFSET : port;
+  return {
+    kind: 'resubmit',
+    ...(port32 !== OFPP.IN_PORT && { port: port32 }),
+    ...(table !== ALL_TABLES && { table }),
+  };
+};

@@ -1,0 +1,59 @@
+import { FIELDS } from './fields.ts';
+import { canonicalField, canonicalFields } from './flow.ts';
+import type { Action, CanonicalField, FieldValue, Flow, FlowId, MovedBits } from './flow.ts';
+import type { FieldName } from './fields.ts';
+
+const valueKey = ({ field, value, mask }: CanonicalField): string =>
+  mask === undefined
+    ? `${field.name}=${value.toString(16)}`
+    : `${field.name}=${value.toString(16)}/${mask.toString(16)}`;
+
+/** Equal for flows of the same table, priority and match, however these were written down; the switch keeps one of them. */
+export const flowKey = ({ table, priority, match, unknownMatch }: FlowId): string => {
+  let key = `${table.toString()},${priority.toString()}`;
+  for (const field of canonicalFields(match)) key += `,${valueKey(field)}`;
+  return unknownMatch === undefined ? key : `${key},?${unknownMatch}`;
+};
+
+/** Whether two flows are the same one and do the same, under the same cookie. */
+export const sameFlow = (a: Flow, b: Flow): boolean =>
+  a.cookie === b.cookie &&
+  a.gotoTable === b.gotoTable &&
+  a.idleTimeout === b.idleTimeout &&
+  a.hardTimeout === b.hardTimeout &&
+  a.unknownInstructions === b.unknownInstructions &&
+  a.actions.length === b.actions.length &&
+  a.actions.every((action, at) => sameAction(action, b.actions[at])) &&
+  metadataKey(a.writeMetadata) === metadataKey(b.writeMetadata) &&
+  flowKey(a) === flowKey(b);
+
+const metadataKey = (written: FieldValue | undefined): string =>
+  written === undefined ? '' : valueKey(canonicalField(FIELDS.metadata, written));
+
+const sameAction = (a: Action, b: Action | undefined): boolean => {
+  switch (a.kind) {
+    case 'output':
+      return b?.kind === 'output' && a.port === b.port;
+    case 'set_field':
+      return (
+        b?.kind === 'set_field' &&
+        valueKey(canonicalField(FIELDS[a.field], a)) === valueKey(canonicalField(FIELDS[b.field], b))
+      );
+    case 'move':
+      return b?.kind === 'move' && a.from === b.from && a.to === b.to && sameBits(movedBits(a), movedBits(b));
+    case 'resubmit':
+      return b?.kind === 'resubmit' && a.port === b.port && a.table === b.table;
+    case 'push_vlan':
+      return b?.kind === 'push_vlan' && a.ethertype === b.ethertype;
+    case 'pop_vlan':
+      return b?.kind === 'pop_vlan';
+    case 'unknown':
+      return b?.kind === 'unknown' && a.bytes === b.bytes;
+  }
+};
+
+/** The bits that a move moves: all of the source unless it says which. */
+export const movedBits = (move: { readonly from: FieldName; readonly bits?: MovedBits }): MovedBits =>
+  move.bits ?? { from: 0, to: 0, count: FIELDS[move.from].bits };
+
+const sameBits = (a: MovedBits, b: MovedBits): boolean => a.from === b.from && a.to === b.to && a.count === b.count;
