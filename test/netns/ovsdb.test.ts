@@ -1,0 +1,352 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { DomainError } from '#platform/errors/domain-error.ts';
+import { eventually } from '#platform/testing/eventually.ts';
+import { leakCheck } from '#platform/testing/leak-check.ts';
+import { OvsdbClient } from '../../agents/dataplane/protocols/ovsdb/client.ts';
+import { scalar, table } from '../../agents/dataplane/protocols/ovsdb/column.ts';
+import {
+  comment,
+  insert,
+  mutate,
+  remove,
+  select,
+  update,
+  wait,
+} from '../../agents/dataplane/protocols/ovsdb/operation.ts';
+import { OvsdbReplica, type RowChange } from '../../agents/dataplane/protocols/ovsdb/replica.ts';
+import { namedUuid } from '../../agents/dataplane/protocols/ovsdb/uuid.ts';
+import { VswitchDatabase } from '../../agents/dataplane/protocols/ovsdb/vswitch-database.ts';
+import {
+  Bridge,
+  Interface,
+  OpenVswitch,
+  Port,
+  type VswitchTable,
+  vswitchTables,
+} from '../../agents/dataplane/protocols/ovsdb/vswitch-tables.ts';
+import { type Dial, dialUnix } from '../../agents/dataplane/sys/stream-socket.ts';
+import { type Ovs, startOvs } from '../support/ovs.ts';
+
+const never = new AbortController().signal;
+const soon = (ms = 5_000): AbortSignal => AbortSignal.timeout(ms);
+let ovs: Ovs;
+
+beforeAll(async () => {
+  ovs = await startOvs({ name: 'wdb' });
+});
+
+afterAll(async () => {
+  await ovs[Symbol.asyncDispose]();
+});
+
+/** Leaves nothing of what the test before made. */
+beforeEach(async () => {
+  const bridges = (await ovs.vsctl('list-br')).split('\n').filter((name) => name !== '');
+  await ovs.vsctl(
+    ...['set', 'Open_vSwitch', '.', 'external_ids={}', 'other_config={}'],
+    ...bridges.flatMap((name) => ['--', 'del-br', name]),
+  );
+});
+
+const openDatabase = async (dial: Dial = dialUnix): Promise<VswitchDatabase> => {
+  const database = new VswitchDatabase({ dial, path: ovs.dbSocket });
+  database.start();
+  await database.replica.synced(soon());
+  return database;
+};
+
+/** What a replica told, in short. */
+const journalOf = (replica: OvsdbReplica<VswitchTable>): string[] => {
+  const journal: string[] = [];
+  replica.listen({
+    onChange: (changes) => {
+      journal.push(...changes.map(told).sort());
+    },
+    onConnected: () => journal.push('connected'),
+    onLost: () => journal.push('lost'),
+  });
+  return journal;
+};
+
+const told = ({ table, before, after }: RowChange<VswitchTable>): string => {
+  const row = after ?? before;
+  const name = row !== undefined && 'name' in row ? ` ${row.name ?? ''}` : '';
+  if (before === undefined) return `+${table}${name}`;
+  if (after === undefined) return `-${table}${name}`;
+  const columns = Object.keys(before).filter((column) => Reflect.get(before, column) !== Reflect.get(after, column));
+  return `${table}${name}: ${columns.join(' ')}`;
+};
+
+const bridgeNamed = (database: VswitchDatabase, name: string) =>
+  [...database.replica.rows(Bridge)].find(([, row]) => row.name === name);
+
+const interfaceNamed = (database: VswitchDatabase, name: string) =>
+  [...database.replica.rows(Interface).values()].find((row) => row.name === name);
+
+/** A bridge of the userspace datapath with one internal port. */
+const bridgeWithPort = (bridge: string, port: string) =>
+  [
+    mutate(OpenVswitch, [], [['bridges', 'insert', [namedUuid('bridge')]]]),
+    insert(Bridge, { name: bridge, datapath_type: 'netdev', ports: [namedUuid('port')] }, 'bridge'),
+    insert(Port, { name: port, interfaces: [namedUuid('interface')] }, 'port'),
+    insert(Interface, { name: port, type: 'internal', external_ids: new Map([['iface-id', 'x']]) }, 'interface'),
+  ] as const;
+
+/** A door through which a test sees and bends what goes by. */
+class Door {
+  readonly #streams = new Set<() => void>();
+  #held: Buffer[] | undefined;
+  #release: (() => void) | undefined;
+  /** All that came. */
+  heard = '';
+  open = true;
+  /** Answers in place of the server, or says nothing. */
+  answer: (message: string) => string | undefined = () => undefined;
+  /** Cuts what comes into pieces of that many bytes. */
+  pieces = Infinity;
+
+  readonly dial: Dial = async (path, handlers, signal) => {
+    if (!this.open) throw new DomainError('unavailable', 'SOCKET_UNREACHABLE', 'the door is closed');
+    const hand = (chunk: Buffer): void => {
+      for (let at = 0; at < chunk.length; at += this.pieces) {
+        handlers.data(chunk.subarray(at, Math.min(chunk.length, at + this.pieces)));
+      }
+    };
+    const data = (chunk: Buffer): void => {
+      this.heard += chunk.toString();
+      if (this.#held === undefined) hand(chunk);
+      else {
+        this.#held.push(chunk);
+        this.#release = () => {
+          hand(Buffer.concat(this.#held ?? []));
+          this.#held = undefined;
+        };
+      }
+    };
+    const stream = await dialUnix(path, { data, closed: handlers.closed }, signal);
+    const cut = (): void => {
+      stream.close();
+      handlers.closed(new Error('cut by the test'));
+    };
+    this.#streams.add(cut);
+    return {
+      write: (bytes) => {
+        const answer = this.answer(Buffer.from(bytes).toString());
+        if (answer === undefined) stream.write(bytes);
+        else
+          setImmediate(() => {
+            data(Buffer.from(answer));
+          });
+      },
+      close: () => {
+        this.#streams.delete(cut);
+        stream.close();
+      },
+    };
+  };
+
+  /** Keeps back what comes, until released as one chunk. */
+  hold(): void {
+    this.#held = [];
+  }
+
+  release(): void {
+    this.#release?.();
+  }
+
+  /** Ends all connections; the server finds out, too. */
+  cut(): void {
+    for (const cut of this.#streams) cut();
+    this.#streams.clear();
+  }
+}
+
+describe('a transaction', () => {
+  test('brings what each operation brings', async () => {
+    await using database = await openDatabase();
+    const [, bridge] = await database.client.transact(bridgeWithPort('wdb-0', 'wdb-1'), never);
+    expect(bridgeNamed(database, 'wdb-0')?.[0]).toBe(bridge);
+    const results = await database.client.transact(
+      [
+        wait(Bridge, [['name', '==', 'wdb-0']], ['fail_mode'], '==', [{ fail_mode: undefined }]),
+        update(Bridge, [['_uuid', '==', bridge]], { fail_mode: 'secure', protocols: ['OpenFlow14', 'OpenFlow13'] }),
+        mutate(Bridge, [['protocols', 'includes', ['OpenFlow13']]], [
+          ['external_ids', 'insert', new Map([['a', '1'], ['b', '2'], ['c', '3']])],
+          ['external_ids', 'delete', ['a']],
+          ['external_ids', 'delete', new Map([['b', 'something else'], ['c', '3']])],
+        ]),
+        select(Bridge, [['name', '==', 'wdb-0']], ['name', 'fail_mode', 'protocols', 'external_ids']),
+        comment('wdb: “a remark”'),
+        remove(Bridge, [['name', '==', 'nothing has this name']]),
+      ],
+      never,
+    );
+    const row = {
+      name: 'wdb-0',
+      fail_mode: 'secure',
+      protocols: ['OpenFlow13', 'OpenFlow14'],
+      external_ids: new Map([['b', '2']]),
+    };
+    expect(results).toEqual([undefined, 1, 1, [{ uuid: bridge, row }], undefined, 0]);
+    expect(bridgeNamed(database, 'wdb-0')?.[1]).toMatchObject(row);
+    expect(await ovs.vsctl('get', 'Bridge', 'wdb-0', 'external_ids')).toBe('{b="2"}\n');
+  });
+
+  test('is refused in the server’s words, for the operation that failed, and does nothing', async () => {
+    await using database = await openDatabase();
+    const { client } = database;
+    await client.transact(bridgeWithPort('wdb-0', 'wdb-1'), never);
+    const mode = update(OpenVswitch, [], { external_ids: new Map([['wdb', 'half done']]) });
+    await expect(client.transact([mode, update(Bridge, [], { fail_mode: 'loose' })], never)).rejects.toMatchObject({
+      code: 'precondition',
+      reason: 'OVSDB_CONSTRAINT',
+      message: expect.stringMatching(/^OVSDB: update Bridge: constraint violation: loose is not one of/) as string,
+      details: { operation: 'update Bridge', error: 'constraint violation' },
+    });
+    await expect(client.transact([mode, ...bridgeWithPort('wdb-0', 'wdb-2')], never)).rejects.toMatchObject({
+      reason: 'OVSDB_CONSTRAINT',
+      message: expect.stringMatching(/commit of .*insert into Bridge.*identical values \(wdb-0\)/) as string,
+    });
+    await expect(
+      client.transact([mode, mutate(OpenVswitch, [], [['bridges', 'insert', [namedUuid('nobody')]]])], never),
+    ).rejects.toMatchObject({ reason: 'OVSDB_CONSTRAINT', details: { error: 'referential integrity violation' } });
+    await expect(
+      client.transact([mode, wait(Bridge, [['name', '==', 'wdb-0']], ['name'], '==', [])], never),
+    ).rejects.toMatchObject({ code: 'conflict', reason: 'OVSDB_CONFLICT', details: { operation: 'wait for Bridge' } });
+    const Nonsense = table('Nonsense', { name: scalar('string') });
+    await expect(client.transact([mode, insert(Nonsense, {})], never)).rejects.toMatchObject({
+      code: 'internal',
+      reason: 'OVSDB_REFUSED',
+      message: expect.stringContaining('No table named Nonsense') as string,
+    });
+    await expect(client.transact([mode, comment('\uD800')], never)).rejects.toMatchObject({ code: 'invalid' });
+    expect(await ovs.vsctl('get', 'Open_vSwitch', '.', 'external_ids')).toBe('{}\n');
+  });
+
+  test('does not wait for others, and is over for a caller who gives it up', async () => {
+    await using _ = leakCheck();
+    await using database = await openDatabase();
+    const { client } = database;
+    const abort = new AbortController();
+    const waiting = client.transact([wait(Bridge, [], ['name'], '!=', [], 60_000)], abort.signal);
+    const counts = await Promise.all(
+      Array.from({ length: 200 }, async (_, n) => {
+        const key = `k${n.toString()}`;
+        const [, [found]] = await client.transact(
+          [
+            mutate(OpenVswitch, [], [['other_config', 'insert', new Map([[key, 'v']])]]),
+            select(OpenVswitch, [], ['other_config']),
+          ],
+          never,
+        );
+        return found?.row.other_config.has(key) === true ? found.row.other_config.size : -1;
+      }),
+    );
+    expect(counts).toEqual(Array.from({ length: 200 }, (_, n) => n + 1));
+    abort.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
+    await expect(client.transact([comment('goes on')], never)).resolves.toEqual([undefined]);
+  });
+
+  test('is in the copy when it resolves', async () => {
+    await using database = await openDatabase();
+    for (let n = 0; n < 100; n += 1) {
+      const value = n.toString();
+      await database.client.transact([update(OpenVswitch, [], { external_ids: new Map([['n', value]]) })], never);
+      const [row] = database.replica.rows(OpenVswitch).values();
+      expect(row?.external_ids.get('n')).toBe(value);
+    }
+  });
+});
+
+describe('the copy', () => {
+  test('follows what another process does, with less than a millisecond of our own', async () => {
+    let arrived = 0;
+    const stamped: Dial = (path, handlers, signal) =>
+      dialUnix(
+        path,
+        {
+          data: (chunk) => {
+            arrived = performance.now();
+            handlers.data(chunk);
+          },
+          closed: handlers.closed,
+        },
+        signal,
+      );
+    await using database = await openDatabase(stamped);
+    const journal = journalOf(database.replica);
+    const own: number[] = [];
+    database.replica.listen({ onChange: () => own.push(performance.now() - arrived) });
+    const away = (...args: readonly string[]): Promise<string> => ovs.vsctl('--no-wait', ...args);
+    await away('add-br', 'wdb-0', '--', 'set', 'Bridge', 'wdb-0', 'datapath_type=netdev');
+    await eventually('the bridge is seen', () => journal.length > 0);
+    expect(journal.slice(0, 4)).toEqual(['+Bridge wdb-0', '+Interface wdb-0', '+Port wdb-0', 'Open_vSwitch: bridges']);
+    for (let n = 0; n < 20; n += 1) await away('set', 'Interface', 'wdb-0', `external_ids:n=${n.toString()}`);
+    await eventually('all are seen', () => interfaceNamed(database, 'wdb-0')?.external_ids.get('n') === '19');
+    expect(own.length).toBeGreaterThanOrEqual(21);
+    expect(own.sort((a, b) => a - b)[Math.floor(own.length / 2)]).toBeLessThan(1);
+    await away('del-br', 'wdb-0');
+    await eventually('it is gone', () => bridgeNamed(database, 'wdb-0') === undefined);
+    expect(journal).toContain('-Interface wdb-0');
+  });
+
+  test('is the same however the stream is cut', async () => {
+    const door = new Door();
+    door.pieces = 1;
+    await using database = await openDatabase(door.dial);
+    await database.client.transact(bridgeWithPort('wdb-0', 'wdb-1'), never);
+    await database.client.transact([update(Interface, [], { external_ids: new Map([['ключ', '{"}\\']]) })], never);
+    expect(interfaceNamed(database, 'wdb-1')?.external_ids).toEqual(new Map([['ключ', '{"}\\']]));
+  });
+
+  test('takes a change that comes together with the first answer after it', async () => {
+    await using other = await openDatabase();
+    const door = new Door();
+    door.hold();
+    await using database = new VswitchDatabase({ dial: door.dial, path: ovs.dbSocket });
+    const journal = journalOf(database.replica);
+    database.start();
+    await eventually('the answer is there', () => door.heard.includes('"result":[false'));
+    await other.client.transact([update(OpenVswitch, [], { external_ids: new Map([['late', '1']]) })], never);
+    await eventually('the change is there', () => door.heard.includes('update3'));
+    door.release();
+    await database.replica.synced(soon());
+    expect(journal).toEqual(['+Open_vSwitch', 'connected', 'Open_vSwitch: external_ids']);
+    expect([...database.replica.rows(OpenVswitch).values()][0]?.external_ids).toEqual(new Map([['late', '1']]));
+  });
+
+  test('is kept by monitor_cond where the server has no monitor_cond_since', async () => {
+    const door = new Door();
+    // As OVS 2.11 answers, which is what a newer one answers to what it does not know.
+    door.answer = (message) => {
+      const { method, id } = JSON.parse(message) as { readonly method: string; readonly id: number };
+      return method === 'monitor_cond_since' ? JSON.stringify({ id, error: 'unknown method' }) : undefined;
+    };
+    await using database = await openDatabase(door.dial);
+    const journal = journalOf(database.replica);
+    await ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.', 'external_ids:a=1');
+    await eventually('the change is seen', () => journal.length > 0);
+    door.cut();
+    await ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.', 'external_ids:a=2');
+    await eventually('it is back', () => journal.includes('connected'));
+    await eventually('all is seen', () => journal.filter((line) => line.includes('external_ids')).length === 2);
+    expect(door.heard).toContain('update2');
+    expect(door.heard).not.toContain('update3');
+  });
+
+  test('says what the server has against it', async () => {
+    const Port2 = table('Port', { name: scalar('string'), colour: scalar('string') });
+    await using client = new OvsdbClient({ dial: dialUnix, path: ovs.dbSocket });
+    using replica = new OvsdbReplica(client, [Port2]);
+    const lost: DomainError[] = [];
+    replica.listen({ onLost: (error) => lost.push(error) });
+    client.start();
+    await expect(replica.synced(soon(700))).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(lost.map(({ message }) => message)).toEqual([expect.stringContaining('colour is not a valid column name')]);
+    // The connection serves transactions all the same, and is made anew less and less often.
+    expect(replica.current).toBe(false);
+  });
+});
