@@ -12,6 +12,7 @@ import type { RpcService } from '#platform/rpc/handlers.ts';
 import { agentService } from './api/agent-service.ts';
 import type { AgentConfig } from './config.ts';
 import { LinuxBridgeDataplane } from './drivers/linuxbridge/dataplane.ts';
+import { OvsDataplane } from './drivers/ovs/dataplane.ts';
 import { findUnderlay } from './sys/underlay.ts';
 import { DesiredStore } from './intake/desired-store.ts';
 import { L2popSource } from './intake/l2pop-source.ts';
@@ -21,6 +22,9 @@ import type { HostIdentity } from './model/intent.ts';
 import { HostAgent } from './reconcile/host-agent.ts';
 import { PendingDowns } from './reconcile/pending-downs.ts';
 import { ReportedDevices } from './reconcile/reported-devices.ts';
+import { VswitchDatabase } from './protocols/ovsdb/vswitch-database.ts';
+import { HostCommands } from './sys/command.ts';
+import { dialUnix } from './sys/stream-socket.ts';
 import { FileJournal } from './sys/file-journal.ts';
 import { FileStore } from './sys/file-store.ts';
 
@@ -43,14 +47,28 @@ export const composeAgent = async (
     hostId: config.hostId,
     vtep: { hostId: config.hostId, address, udpPort: config.udpPort },
   };
-  const { mtu: underlayMtu } = await findUnderlay(address, AbortSignal.timeout(10_000));
+  const { mtu: underlayMtu, device: underlayDevice } = await findUnderlay(address, AbortSignal.timeout(10_000));
   const files = new FileStore(config.stateDir);
   const journal = new FileJournal(join(config.stateDir, 'reported-devices'));
   const nats = new NatsConnection({ servers: config.nats, client: `weft-agent ${config.hostId}` }, log);
   const bus = new SubjectBus(nats, log);
   const topology = client(TopologyServiceService, config.topologyAddress);
   const l2pop = client(L2populationServiceService, config.l2popAddress);
-  const dataplane = new LinuxBridgeDataplane({ log });
+  const database = new VswitchDatabase({ dial: dialUnix, path: `${config.ovsRunDir}/db.sock` });
+  const dataplane =
+    config.driver === 'linuxbridge'
+      ? new LinuxBridgeDataplane({ log })
+      : new OvsDataplane({
+          host,
+          bridge: config.ovsBridge,
+          datapath: config.ovsDatapath,
+          underlayDevice,
+          database,
+          dial: dialUnix,
+          runDir: config.ovsRunDir,
+          commands: new HostCommands(),
+          log,
+        });
   const labels = Object.fromEntries(config.labels.map((label) => label.split(/=(.*)/s, 2) as [string, string]));
   const registration = {
     vtep: host.vtep,
@@ -91,6 +109,14 @@ export const composeAgent = async (
       return Promise.resolve();
     },
   };
+  const ovsdb: Component = {
+    name: 'ovsdb',
+    start: async () => {
+      database.start();
+      return Promise.resolve();
+    },
+    stop: async () => database.stop(),
+  };
   let listening: Disposable | undefined;
   const catchUp: Component = {
     name: 'catch-up',
@@ -106,7 +132,7 @@ export const composeAgent = async (
     },
   };
   return {
-    components: [clients, nats, dataplane, agent, catchUp],
+    components: [clients, nats, ovsdb, dataplane, agent, catchUp],
     services: [agentService({ agent, dataplane, host, underlayMtu })],
   };
 };

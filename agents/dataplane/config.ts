@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { address, durationMs, path, urlList } from '#platform/config/schemas.ts';
 import { defineSettings, setting, type Values } from '#platform/config/settings.ts';
 import { parseUnicastIp } from '#platform/net/ip-address.ts';
-import { parseHostId } from '#platform/net/names.ts';
+import { parseDeviceName, parseHostId } from '#platform/net/names.ts';
 
 const checked = (check: (text: string) => unknown) =>
   z.string().superRefine((text, context) => {
@@ -28,7 +28,16 @@ export const agentSettings = defineSettings({
     'UDP port of VXLAN: 4789 (IANA), 8472 for old Linux peers',
     z.int().min(1).max(65_535).default(4789),
   ),
-  driver: setting('dataplane to program', z.enum(['linuxbridge']).default('linuxbridge')),
+  driver: setting('dataplane to program', z.enum(['linuxbridge', 'ovs']).default('linuxbridge')),
+  ovsBridge: setting(
+    'integration bridge of Open vSwitch',
+    checked((text) => parseDeviceName('ovs-bridge', text)).default('br-int'),
+  ),
+  ovsDatapath: setting(
+    "datapath of Open vSwitch bridges: system (the kernel's), netdev (user space) or auto (system where there is one)",
+    z.enum(['auto', 'system', 'netdev']).default('auto'),
+  ),
+  ovsRunDir: setting('where Open vSwitch has its sockets', path.default('/run/openvswitch')),
   listen: setting(
     'where to serve gRPC: unix:/path, host:port or [IPv6]:port, one or more',
     z.array(address).min(1).default(['unix:/run/weft/agent.sock']),

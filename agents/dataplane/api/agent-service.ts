@@ -67,7 +67,8 @@ export const agentService = (tools: AgentApiTools): RpcService => {
 
     plan: unary(async (request, { signal }) => {
       const plans = await Promise.all(workersFor(request.network_id).map(async (worker) => worker.plan(signal)));
-      return { operations: plans.flat().map(toWireOperation) };
+      const shared = request.network_id === '' ? ((await dataplane.planShared?.(signal)) ?? []) : [];
+      return { operations: [...shared, ...plans.flat()].map(toWireOperation) };
     }),
 
     apply: unary(async (request) => {

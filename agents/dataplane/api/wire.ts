@@ -27,6 +27,7 @@ export const WIRE_EVENT = {
   refused: EventKind.EVENT_KIND_REFUSED,
   resync: EventKind.EVENT_KIND_RESYNC,
   lost: EventKind.EVENT_KIND_LOST,
+  warning: EventKind.EVENT_KIND_WARNING,
 } as const satisfies Readonly<Record<HostEvent['kind'], EventKind>>;
 
 export const toWireOperation = (operation: Operation): WireOperation => ({

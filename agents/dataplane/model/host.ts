@@ -1,5 +1,6 @@
 import type { Operation, Outcome } from './operation.ts';
 import type { Uuid } from '#platform/net/names.ts';
+import type { Vni } from '#platform/net/vni.ts';
 import type { HostIdentity, NetworkChange, NetworkFacts, NetworkIntent } from './intent.ts';
 import type { Rows } from './rows.ts';
 
@@ -28,7 +29,11 @@ export type KernelEvent =
   /** Events were lost: everything must be looked at again. */
   | { readonly kind: 'overrun' }
   /** All that was written is gone (a switch was restarted): everything must be written again, now. */
-  | { readonly kind: 'wiped' };
+  | { readonly kind: 'wiped' }
+  /** What all networks share differed from what it should be; what was done about it. */
+  | { readonly kind: 'repaired'; readonly outcomes: readonly Outcome[] }
+  /** Something that will break traffic and that the agent cannot mend itself; the message ends in what does. */
+  | { readonly kind: 'warning'; readonly device: string; readonly message: string };
 
 /** The devices that make a network on a host. */
 export interface NetworkDevices {
@@ -64,6 +69,8 @@ export interface Dataplane<Observed extends ObservedNetwork = ObservedNetwork> {
    * the change. `intent` is the state after it.
    */
   planChange(host: HostIdentity, intent: NetworkIntent, change: NetworkChange): readonly Operation[];
+  /** Steps for what all networks of the host share, where a driver has such. */
+  planShared?(signal: AbortSignal): Promise<readonly Operation[]>;
   /** Takes a network away that should not be here. */
   planRemoval(owned: OwnedNetwork): readonly Operation[];
   /** One outcome per operation, in order; rejects only when the kernel's tools cannot be reached at all. */
@@ -75,7 +82,10 @@ export interface Dataplane<Observed extends ObservedNetwork = ObservedNetwork> {
 /** A network of ours as its mark on the host tells. */
 export interface OwnedNetwork {
   readonly networkId: Uuid;
+  /** Where the mark tells it. */
+  readonly vni?: Vni;
+  /** Its own devices; none where networks share them. */
   readonly devices: readonly string[];
-  /** Devices of others that are in its bridge. */
+  /** Devices in its bridge that are to be let go with it. */
   readonly ports?: readonly string[];
 }

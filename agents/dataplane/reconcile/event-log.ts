@@ -2,7 +2,8 @@ import type { Outcome } from '../model/operation.ts';
 
 /** What happened on this host, for `WatchEvents`, the log and the traces. */
 export interface HostEvent {
-  readonly kind: 'port-up' | 'port-down' | 'device-unknown' | 'drift' | 'repair' | 'refused' | 'resync' | 'lost';
+  readonly kind:
+    'port-up' | 'port-down' | 'device-unknown' | 'drift' | 'repair' | 'refused' | 'resync' | 'lost' | 'warning';
   readonly time: Date;
   readonly message: string;
   readonly networkId?: string;

@@ -200,6 +200,13 @@ export class HostAgent implements Component {
       }
     } else if (event.kind === 'row') {
       for (const owner of this.networks.ownersOf(event.device)) suspect(owner);
+    } else if (event.kind === 'repaired') {
+      const { outcomes } = event;
+      this.events.emit({ kind: 'repair', message: 'what all networks share was not as it should be', outcomes });
+    } else if (event.kind === 'warning') {
+      const { device, message } = event;
+      this.events.emit({ kind: 'warning', device, message });
+      this.#tools.log.warn({ device }, message);
     } else if (event.kind === 'wiped') {
       this.events.emit({ kind: 'drift', message: 'all that was written is gone: it is written again' });
       for (const worker of this.networks.all) worker.rewrite();

@@ -30,7 +30,6 @@ interface LastAudit {
   readonly time: Date;
 }
 
-const REMOVAL_MS = 10_000;
 const RETRY = { baseMs: 200, maxMs: 10_000 };
 
 /**
@@ -124,7 +123,7 @@ export class NetworkWorker {
     await done.promise;
   }
 
-  /** Reads the kernel back, compares and repairs; resolves with what was done. */
+  /** Compares and repairs, now; resolves with what was done. */
   async audit(cause: AuditCause, parent: Carrier = {}): Promise<readonly Outcome[]> {
     const { promise, resolve } = Promise.withResolvers<{ outcomes: readonly Outcome[] } | { error: Error }>();
     if (this.#halt.signal.aborted) return [];
@@ -172,29 +171,6 @@ export class NetworkWorker {
     await this.#sync.idle();
     for (const audit of this.#audits.splice(0)) audit.done({ outcomes: [] });
     heldRevision.forget({ network: this.table.networkId });
-  }
-
-  /**
-   * Takes the devices of a stopped worker's network off the host and says how many steps that took; what fails is a stray
-   * that is looked for later.
-   */
-  async removeFromHost(): Promise<number> {
-    const { dataplane, host, log } = this.#tools;
-    const networkId = this.table.networkId;
-    const attributes = { 'weft.host.id': host.hostId, 'weft.network.id': networkId };
-    try {
-      return await inSpan('agent.release', { attributes }, async (span) => {
-        const signal = AbortSignal.timeout(REMOVAL_MS);
-        const owned = (await dataplane.observeOwned(signal)).get(networkId);
-        if (owned === undefined) return 0;
-        const outcomes = await dataplane.apply(dataplane.planRemoval(owned), signal);
-        annotate(span, outcomes);
-        return outcomes.length;
-      });
-    } catch (thrown) {
-      log.warn({ network: networkId, error: toError(thrown).message }, 'network not removed');
-      return 0;
-    }
   }
 
   #kick(): void {

@@ -5,6 +5,7 @@ import type { LinkEvent } from '../model/host.ts';
 import type { NetworkFacts } from '../model/intent.ts';
 import type { Outcome } from '../model/operation.ts';
 import { NetworkWorker, type AuditCause } from './network-worker.ts';
+import { removeNetwork } from './remove-network.ts';
 import type { WorkerTools } from './worker-ports.ts';
 
 /**
@@ -142,7 +143,7 @@ export class Networks {
 
   async #leave(worker: NetworkWorker): Promise<void> {
     await worker.stop();
-    this.#operationsOfGone += worker.operations + (await worker.removeFromHost());
+    this.#operationsOfGone += worker.operations + (await removeNetwork(this.#tools, worker.table.networkId));
     this.#tools.states.forget(worker.table.networkId);
   }
 }

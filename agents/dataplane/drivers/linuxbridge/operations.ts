@@ -4,6 +4,7 @@ import type { NetworkFacts } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
 import type { Destination } from '../../model/rows.ts';
 import type { Holding } from '../../plan/claims.ts';
+import { whereabouts } from '../../plan/reasons.ts';
 import { devicesOf } from './devices.ts';
 
 /** The MAC address under which the VXLAN device keeps where to send what it has no row for. */
@@ -117,6 +118,3 @@ export const rowOperations = (network: NetworkFacts, ownPort: number): RowOperat
 
 /** The key of all steps about one device. */
 export const linkKey = (device: string): string => `link:${device}`;
-
-const whereabouts = ({ portId, at }: Holding): string =>
-  'device' in at ? `port ${portId} is ${at.device} on this host` : `port ${portId} is on host ${at.vtep.hostId}`;

@@ -5,7 +5,8 @@ import { linkOperations } from './link-operations.ts';
 import { attachUnseen, planLinks } from './link-plan.ts';
 import type { ObservedBridgeNetwork } from './observed.ts';
 import { linkKey } from './operations.ts';
-import { devicesOfChange, isPluggedAnew, planChangedRows, planRows } from './row-plan.ts';
+import { devicesOfChange, isPluggedAnew } from '../../plan/changes.ts';
+import { planChangedRows, planRows } from './row-plan.ts';
 
 /**
  * Desired minus observed, in order: links, rows that carry traffic, flood rows, and only then what is no longer needed.

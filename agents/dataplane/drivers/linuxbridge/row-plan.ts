@@ -2,7 +2,8 @@ import type { HostIdentity, NetworkChange, NetworkIntent } from '../../model/int
 import type { Operation } from '../../model/operation.ts';
 import type { Destination, Rows } from '../../model/rows.ts';
 import { changedClaims, claimsOf } from '../../plan/claims.ts';
-import type { Holding } from '../../plan/claims.ts';
+import { devicesOfChange, isPluggedAnew } from '../../plan/changes.ts';
+import { floodReason, goneReason } from '../../plan/reasons.ts';
 import { devicesOf } from './devices.ts';
 import type { ObservedBridgeNetwork } from './observed.ts';
 import { rowOperations } from './operations.ts';
@@ -146,46 +147,8 @@ export const planChangedRows = (host: HostIdentity, intent: NetworkIntent, chang
   return { additions, flood, deletions };
 };
 
-/** Devices that a port has after a change, and those that no port has any more. */
-export const devicesOfChange = (
-  change: NetworkChange,
-): { readonly plugged: ReadonlySet<string>; readonly leaving: ReadonlySet<string> } => {
-  const plugged = new Set<string>();
-  const leaving = new Set<string>();
-  for (const { after } of change.ports.values()) if (after.local !== undefined) plugged.add(after.local.device);
-  for (const { before } of change.ports.values()) {
-    if (before.local !== undefined && !plugged.has(before.local.device)) leaving.add(before.local.device);
-  }
-  return { plugged, leaving };
-};
-
-/**
- * Whether a port was plugged in this change. A device that went and came back within one change looks the same, yet is
- * another: only the very same value says that nothing was plugged.
- */
-export const isPluggedAnew = (change: NetworkChange, portId: string): boolean => {
-  const views = change.ports.get(portId);
-  return views?.after.local !== undefined && views.after.local !== views.before.local;
-};
-
 const sameDestination = (a: Destination | undefined, b: Destination | undefined): boolean =>
   a?.address === b?.address && a?.udpPort === b?.udpPort;
 
 const isAmong = (strays: readonly Destination[], to: Destination, emptied: Emptied): boolean =>
   !emptied.vxlan && strays.some((stray) => sameDestination(stray, to));
-
-const floodReason = (intent: NetworkIntent, { address }: Destination): string => {
-  const vtep = intent.remoteVteps.get(address);
-  return vtep === undefined
-    ? `${address} was added to the flood list by hand`
-    : `host ${vtep.hostId} has ports of the network`;
-};
-
-const goneReason = (before: Holding | undefined, after: Holding | undefined): string => {
-  const port = before?.portId ?? 'unknown';
-  if (after === undefined) return `port ${port} is gone`;
-  if (after.portId !== port) return `port ${after.portId} has it now, not port ${port}`;
-  return 'device' in after.at
-    ? `port ${port} is on this host now`
-    : `port ${port} is on host ${after.at.vtep.hostId} now`;
-};

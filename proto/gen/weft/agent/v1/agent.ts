@@ -36,6 +36,8 @@ export const EventKind = {
   EVENT_KIND_RESYNC: "EVENT_KIND_RESYNC",
   /** EVENT_KIND_LOST - Events were lost by this reader; `message` says how many. */
   EVENT_KIND_LOST: "EVENT_KIND_LOST",
+  /** EVENT_KIND_WARNING - Something on the host will break traffic that the agent cannot mend itself; `message` ends in the command that does. */
+  EVENT_KIND_WARNING: "EVENT_KIND_WARNING",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -51,6 +53,7 @@ export namespace EventKind {
   export type EVENT_KIND_REFUSED = typeof EventKind.EVENT_KIND_REFUSED;
   export type EVENT_KIND_RESYNC = typeof EventKind.EVENT_KIND_RESYNC;
   export type EVENT_KIND_LOST = typeof EventKind.EVENT_KIND_LOST;
+  export type EVENT_KIND_WARNING = typeof EventKind.EVENT_KIND_WARNING;
   export type UNRECOGNIZED = typeof EventKind.UNRECOGNIZED;
 }
 
@@ -83,6 +86,9 @@ export function eventKindFromJSON(object: any): EventKind {
     case 8:
     case "EVENT_KIND_LOST":
       return EventKind.EVENT_KIND_LOST;
+    case 9:
+    case "EVENT_KIND_WARNING":
+      return EventKind.EVENT_KIND_WARNING;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -110,6 +116,8 @@ export function eventKindToJSON(object: EventKind): string {
       return "EVENT_KIND_RESYNC";
     case EventKind.EVENT_KIND_LOST:
       return "EVENT_KIND_LOST";
+    case EventKind.EVENT_KIND_WARNING:
+      return "EVENT_KIND_WARNING";
     case EventKind.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -136,6 +144,8 @@ export function eventKindToNumber(object: EventKind): number {
       return 7;
     case EventKind.EVENT_KIND_LOST:
       return 8;
+    case EventKind.EVENT_KIND_WARNING:
+      return 9;
     case EventKind.UNRECOGNIZED:
     default:
       return -1;
@@ -168,9 +178,9 @@ export interface LocalNetwork {
   network_id: string;
   /** Its VNI. */
   segmentation_id: number;
-  /** The bridge, e.g. brq0a1b2c3d-44. */
+  /** The bridge, e.g. brq0a1b2c3d-44; with Open vSwitch the integration bridge, e.g. br-int. */
   bridge_name: string;
-  /** The VXLAN device, e.g. vxlan-70. */
+  /** The VXLAN device, e.g. vxlan-70; with Open vSwitch the tunnel port of all networks, e.g. vxlan-udp4789. */
   vxlan_name: string;
   /** MTU of its devices. */
   mtu: number;

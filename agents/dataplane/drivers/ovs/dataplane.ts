@@ -1,0 +1,259 @@
+import { withDeadline } from '#platform/async/deadline.ts';
+import { DomainError, toError } from '#platform/errors/domain-error.ts';
+import type { Component } from '#platform/lifecycle/component.ts';
+import type { Log } from '#platform/log/log.ts';
+import { parseUuid } from '#platform/net/names.ts';
+import { parseVni } from '#platform/net/vni.ts';
+import type { Dataplane, KernelEvent, LinkEvent, NetworkDevices, OwnedNetwork } from '../../model/host.ts';
+import type { HostIdentity, NetworkChange, NetworkIntent } from '../../model/intent.ts';
+import type { Operation, Outcome } from '../../model/operation.ts';
+import { OpenFlowConnection } from '../../protocols/openflow/connection.ts';
+import { Interface } from '../../protocols/ovsdb/vswitch-tables.ts';
+import type { VswitchDatabase } from '../../protocols/ovsdb/vswitch-database.ts';
+import type { CommandRunner } from '../../sys/command.ts';
+import { EventQueue } from '../../sys/event-queue.ts';
+import { LinkWatch } from '../../sys/link-watch.ts';
+import type { Dial } from '../../sys/stream-socket.ts';
+import { applyOperations } from './apply.ts';
+import type { SwitchTools } from './apply.ts';
+import { DeviceMerge } from './device-merge.ts';
+import { sharedDevices, udpPortOf } from './devices.ts';
+import { named } from './flow-spec.ts';
+import type { FlowSpec } from './flow-spec.ts';
+import { networkMark, vniOfMark } from './marks.ts';
+import type { ObservedOvsNetwork } from './observed.ts';
+import { cookieOf, WHOLE_COOKIE } from './pipeline.ts';
+import { planNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
+import { PortNumbers } from './port-numbers.ts';
+import { rowsOf } from './rows.ts';
+import { SharedBase } from './shared-base.ts';
+import type { DatapathSetting } from './shared-base.ts';
+import { SwitchView } from './switch-view.ts';
+
+export interface OvsOptions {
+  readonly host: HostIdentity;
+  /** Name of the integration bridge. */
+  readonly bridge: string;
+  readonly datapath: DatapathSetting;
+  /** What bears the VTEP address. */
+  readonly underlayDevice: string;
+  /** Connected by whoever made it. */
+  readonly database: VswitchDatabase;
+  readonly dial: Dial;
+  /** Where ovs-vswitchd has its sockets. */
+  readonly runDir: string;
+  readonly commands: CommandRunner;
+  readonly log: Log;
+}
+
+const START_MS = 10_000;
+
+/**
+ * Networks as flows of one integration bridge. Ports come by the switch's database (whoever put them there) or, when a tap
+ * is there that a port is named after, are put there by the agent. The database and the flows are both spoken natively; no
+ * change costs a process. `apply` and the readers work from `start` to `stop`.
+ */
+export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
+  readonly name = 'ovs';
+  readonly #options: OvsOptions;
+  readonly #site: { readonly host: HostIdentity; readonly bridge: string };
+  readonly #view: SwitchView;
+  readonly #numbers = new PortNumbers();
+  readonly #devices: DeviceMerge;
+  readonly #queue = new EventQueue();
+  readonly #links: LinkWatch;
+  readonly #openflow: OpenFlowConnection;
+  readonly #base: SharedBase;
+  readonly #tools: SwitchTools;
+  readonly #listed = Promise.withResolvers<void>();
+  #listening: Disposable | undefined;
+  #lostFlows = false;
+
+  constructor(options: OvsOptions) {
+    const { host, bridge, database, log } = options;
+    this.#options = options;
+    this.#site = { host, bridge };
+    this.#view = new SwitchView(database.replica, bridge);
+    this.#devices = new DeviceMerge(bridge);
+    this.#openflow = new OpenFlowConnection({
+      dial: options.dial,
+      path: `${options.runDir}/${bridge}.mgmt`,
+      log,
+      onConnected: () => {
+        this.#base.ensure();
+      },
+      onLost: () => {
+        this.#lostFlows = true;
+      },
+    });
+    this.#tools = {
+      view: this.#view,
+      numbers: this.#numbers,
+      transact: async (operations, live, signal) => {
+        await (live ? database.transactLive(operations, signal) : database.client.transact(operations, signal));
+      },
+      changeFlows: async (mods, signal) => this.#openflow.apply(mods, signal),
+    };
+    this.#base = new SharedBase({
+      site: this.#site,
+      datapath: options.datapath,
+      view: this.#view,
+      log,
+      flowsAreReached: () => this.#openflow.connected,
+      flows: async (cookie, signal) => this.#flows(cookie, signal),
+      apply: async (operations, signal) => applyOperations(this.#tools, operations, signal),
+      onSettled: (outcomes) => {
+        if (outcomes.length > 0) this.#queue.push({ kind: 'repaired', outcomes });
+        if (!this.#lostFlows || !this.#openflow.connected) return;
+        this.#lostFlows = false;
+        this.#queue.push({ kind: 'wiped' });
+      },
+    });
+    this.#links = new LinkWatch(
+      { commands: options.commands, prefix: [] },
+      {
+        link: (event) => {
+          this.#tell(this.#devices.link(event));
+        },
+        listed: () => {
+          this.#tell(this.#devices.listed());
+          this.#listed.resolve();
+          this.#queue.push({ kind: 'listed' });
+        },
+        lost: () => {
+          this.#queue.push({ kind: 'overrun' });
+        },
+      },
+    );
+  }
+
+  /** Rejects with `unavailable` when Open vSwitch is not reached, `precondition` when the bridge is somebody else's. */
+  async start(signal: AbortSignal): Promise<void> {
+    try {
+      await withDeadline(START_MS, signal, async (limited) => this.#start(limited));
+    } catch (thrown) {
+      await this.stop();
+      signal.throwIfAborted();
+      const error = toError(thrown);
+      if (error instanceof DomainError && error.code !== 'deadline') throw error;
+      throw new DomainError(
+        'unavailable',
+        'OVS_UNREACHABLE',
+        `Open vSwitch was not reached at ${this.#options.runDir} within ${(START_MS / 1_000).toString()} s: ` +
+          'is it installed (openvswitch-switch), and do ovsdb-server and ovs-vswitchd run?',
+        { cause: error },
+      );
+    }
+  }
+
+  async #start(signal: AbortSignal): Promise<void> {
+    const { replica } = this.#options.database;
+    await replica.synced(signal);
+    this.#listening = replica.listen({
+      onChange: (changes) => {
+        this.#takePorts();
+        if (changes.some(({ table }) => table !== 'Open_vSwitch')) this.#base.suspect();
+      },
+      onConnected: () => {
+        this.#queue.push({ kind: 'overrun' });
+      },
+    });
+    this.#takePorts();
+    await this.#base.settle(signal);
+    await Promise.all([this.#links.start(signal), this.#openflow.start(signal)]);
+    await this.#base.settle(signal);
+    await this.#listed.promise;
+    this.#checkUnderlay();
+  }
+
+  async stop(): Promise<void> {
+    this.#listening?.[Symbol.dispose]();
+    await Promise.all([this.#links.stop(), this.#base.stop(), this.#openflow.stop()]);
+  }
+
+  devicesOf(): NetworkDevices {
+    return sharedDevices(this.#site.bridge, this.#site.host.vtep.udpPort);
+  }
+
+  isOwnDevice(name: string): boolean {
+    return name === this.#site.bridge || udpPortOf(name) !== undefined;
+  }
+
+  async observe(intent: NetworkIntent, signal: AbortSignal): Promise<ObservedOvsNetwork> {
+    const flows = await this.#flows(cookieOf(intent.vni), signal);
+    const mark = this.#view.bridgeRow?.row.external_ids.get(networkMark(intent.vni));
+    const devices = new Set<string>();
+    for (const { device } of intent.ports.values()) if (this.#devices.has(device)) devices.add(device);
+    return { rows: rowsOf(flows), flows, ports: this.#view.ports(), devices, ...(mark !== undefined && { mark }) };
+  }
+
+  async observeOwned(): Promise<ReadonlyMap<string, OwnedNetwork>> {
+    const owned = new Map<string, OwnedNetwork>();
+    const ports = [...this.#view.ports().values()];
+    for (const [key, value] of this.#view.bridgeRow?.row.external_ids ?? []) {
+      const vni = vniOfMark(key);
+      if (vni === undefined) continue;
+      owned.set(value, {
+        networkId: parseUuid(key, value),
+        vni: parseVni(key, vni),
+        devices: [],
+        ports: ports.filter(({ isOurs, networkOf }) => isOurs && networkOf === value).map(({ device }) => device),
+      });
+    }
+    return await Promise.resolve(owned);
+  }
+
+  plan(_host: HostIdentity, intent: NetworkIntent, observed: ObservedOvsNetwork): readonly Operation[] {
+    return planNetwork(this.#site, intent, observed);
+  }
+
+  planChange(_host: HostIdentity, intent: NetworkIntent, change: NetworkChange): readonly Operation[] {
+    return planNetworkChange(this.#site, intent, change, this.#view.ports());
+  }
+
+  planRemoval(owned: OwnedNetwork): readonly Operation[] {
+    return planNetworkRemoval(this.#site.bridge, owned);
+  }
+
+  async planShared(signal: AbortSignal): Promise<readonly Operation[]> {
+    return await this.#base.plan(signal);
+  }
+
+  async apply(operations: readonly Operation[], signal: AbortSignal): Promise<readonly Outcome[]> {
+    return await applyOperations(this.#tools, operations, signal);
+  }
+
+  async *events(signal: AbortSignal): AsyncGenerator<KernelEvent, void> {
+    yield* this.#queue.drain(signal);
+  }
+
+  async #flows(cookie: bigint, signal: AbortSignal): Promise<readonly FlowSpec[]> {
+    const flows = await this.#openflow.dump({ cookie, cookieMask: WHOLE_COOKIE }, signal);
+    return flows.map((flow) => named(flow, (port) => this.#numbers.nameOf(port)));
+  }
+
+  /** A datapath in user space sends through tunnels only by way of its own ports (OVS, "Userspace VXLAN" how-to). */
+  #checkUnderlay(): void {
+    const { underlayDevice: device, host } = this.#options;
+    const isInside = [...this.#view.rows(Interface).values()].some(({ name }) => name === device);
+    if (this.#view.bridgeRow?.row.datapath_type !== 'netdev' || isInside) return;
+    this.#queue.push({
+      kind: 'warning',
+      device,
+      message:
+        `the datapath is in user space, and ${device}, which bears the VTEP address ${host.vtep.address}, is in no OVS bridge: ` +
+        `nothing goes out through tunnels; put it into one and the address on that: ` +
+        `ovs-vsctl add-br br-underlay -- set Bridge br-underlay datapath_type=netdev -- add-port br-underlay ${device}`,
+    });
+  }
+
+  #takePorts(): void {
+    const renumbered = this.#numbers.update(this.#view.ports());
+    this.#tell(this.#devices.ports(this.#view.guests((name) => this.isOwnDevice(name))));
+    for (const device of renumbered) this.#queue.push({ kind: 'row', device, line: `${device} has another number` });
+  }
+
+  #tell(events: readonly LinkEvent[]): void {
+    for (const link of events) this.#queue.push({ kind: 'link', link });
+  }
+}

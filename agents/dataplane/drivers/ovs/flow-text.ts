@@ -1,0 +1,44 @@
+import { flowKey, sameFlow } from '../../protocols/openflow/flow-identity.ts';
+import type { Flow } from '../../protocols/openflow/flow.ts';
+import { formatFlow, formatFlowId } from '../../protocols/openflow/format.ts';
+import { numbered } from './flow-spec.ts';
+import type { FlowSpec } from './flow-spec.ts';
+
+/** Numbers in the place of devices, for what is written and compared by number. */
+class Numbering {
+  readonly #numbers = new Map<string, number>();
+  readonly #devices: string[] = [];
+
+  flow(spec: FlowSpec): Flow {
+    const { flow } = numbered(spec, (device) => this.#number(device));
+    if (flow === undefined) throw new TypeError('every device has a number here');
+    return flow;
+  }
+
+  readonly nameOf = (port: number): string => this.#devices[port - 1] ?? '';
+
+  #number(device: string): number {
+    const known = this.#numbers.get(device);
+    if (known !== undefined) return known;
+    const number = this.#devices.push(device);
+    this.#numbers.set(device, number);
+    return number;
+  }
+}
+
+/** What tells a flow from all others: equal for flows of the same table, priority, input port and match. */
+export const specKey = ({ inPort, ...rest }: FlowSpec): string =>
+  inPort === undefined ? flowKey(rest) : `${inPort} ${flowKey(rest)}`;
+
+/** Whether both are the same flow and do the same. */
+export const sameSpec = (a: FlowSpec, b: FlowSpec): boolean => {
+  const numbering = new Numbering();
+  return sameFlow(numbering.flow(a), numbering.flow(b));
+};
+
+/** As ovs-ofctl(8) takes it, with the names of ports; `match` is only what tells it from others. */
+export const specText = (spec: FlowSpec, what: 'all' | 'match' = 'all'): string => {
+  const numbering = new Numbering();
+  const flow = numbering.flow(spec);
+  return what === 'all' ? formatFlow(flow, numbering.nameOf) : formatFlowId(flow, numbering.nameOf);
+};

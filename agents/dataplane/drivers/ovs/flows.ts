@@ -1,0 +1,181 @@
+import type { IpAddress } from '#platform/net/ip-address.ts';
+import { ipToBigInt, ipVersion } from '#platform/net/ip-address.ts';
+import type { MacAddress } from '#platform/net/mac-address.ts';
+import type { Vni } from '#platform/net/vni.ts';
+import type { Destination } from '../../model/rows.ts';
+import type { FieldName } from '../../protocols/openflow/fields.ts';
+import type { Match } from '../../protocols/openflow/flow.ts';
+import { BACK } from './flow-spec.ts';
+import type { ActionSpec, FlowSpec } from './flow-spec.ts';
+import { BASE_COOKIE, cookieOf, FLOOD_PART, FROM_TUNNEL, PRIORITY, TABLES } from './pipeline.ts';
+import { tunnelName } from './devices.ts';
+
+const ARP = 0x0806n;
+const IPV6 = 0x86ddn;
+const ICMPV6 = 58n;
+const REQUEST = 1n;
+const REPLY = 2n;
+const SOLICITATION = 135n;
+const ADVERTISEMENT = 136n;
+/** Type of the option of an advertisement that tells the link-layer address (RFC 4861 §4.6.1). */
+const TARGET_LINK_LAYER = 2n;
+/** Solicited and override (RFC 4861 §4.4). */
+const ADVERTISED = 0x6000_0000n;
+
+const set = (field: FieldName, value: bigint): ActionSpec => ({ kind: 'set_field', field, value });
+const move = (from: FieldName, to: FieldName): ActionSpec => ({ kind: 'move', from, to });
+const output = (device: string): ActionSpec => ({ kind: 'output', device });
+
+/** A MAC address as a number in network byte order. */
+const macNumber = (mac: MacAddress): bigint => BigInt(`0x${mac.replaceAll(':', '')}`);
+
+const matching = (fields: Readonly<Partial<Record<FieldName, bigint>>>): Match =>
+  Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, { value }]));
+
+/** Flows that every network needs and none owns: each table's last one, and what is excepted from a table. */
+export const baseFlows = (): readonly FlowSpec[] => {
+  const last = (table: number, next?: number): FlowSpec => ({
+    cookie: BASE_COOKIE,
+    table,
+    priority: PRIORITY.last,
+    match: {},
+    actions: [],
+    ...(next !== undefined && { gotoTable: next }),
+  });
+  return [
+    last(TABLES.classify),
+    last(TABLES.anti_spoof, TABLES.responder),
+    last(TABLES.responder, TABLES.unicast),
+    // Whoever asks without an address of his own wants to know whether somebody else has it (RFC 4862 §5.4): that must
+    // answer himself.
+    {
+      ...last(TABLES.responder, TABLES.unicast),
+      priority: PRIORITY.exception,
+      match: matching({ eth_type: IPV6, ip_proto: ICMPV6, icmpv6_type: SOLICITATION, ipv6_src: 0n }),
+    },
+    last(TABLES.unicast, TABLES.flood),
+    last(TABLES.flood),
+  ];
+};
+
+/** The flows of one network, each by what it is for. Priority, table and cookie are theirs alone. */
+export interface NetworkFlows {
+  /** What a guest sends belongs to the network. */
+  fromPort(device: string): FlowSpec;
+  /** What comes out of a tunnel with the network's VNI belongs to it. */
+  fromTunnel(): FlowSpec;
+  /** Answers ARP or neighbour solicitations for an address that is elsewhere. */
+  responder(ip: IpAddress, mac: MacAddress): FlowSpec;
+  /** Leads to a guest of this host. */
+  toPort(mac: MacAddress, device: string): FlowSpec;
+  /** Leads to a guest of another host. */
+  toRemote(mac: MacAddress, to: Destination): FlowSpec;
+  /** All parts of the flood list, for what guests send and for what comes out of tunnels. */
+  flood(devices: readonly string[], to: readonly Destination[]): readonly FlowSpec[];
+}
+
+/** Outputs in one flow: a flow and its message stay well below 64 KiB. */
+export const FLOOD_PART_SIZE = 512;
+
+export const networkFlows = (vni: Vni): NetworkFlows => {
+  const cookie = cookieOf(vni);
+  const metadata = BigInt(vni);
+  const entry = (
+    table: number,
+    match: Readonly<Partial<Record<FieldName, bigint>>>,
+    actions: readonly ActionSpec[],
+  ) => ({
+    cookie,
+    table,
+    priority: PRIORITY.entry,
+    match: matching(match),
+    actions,
+  });
+  const encapsulate = ({ address, udpPort }: Destination): readonly ActionSpec[] => [
+    set(ipVersion(address) === 4 ? 'tun_dst' : 'tun_ipv6_dst', ipToBigInt(address)),
+    output(tunnelName(udpPort)),
+  ];
+  const parts = (fromTunnel: bigint, outputs: readonly (readonly ActionSpec[])[]): readonly FlowSpec[] => {
+    const flows: FlowSpec[] = [];
+    for (let part = 0; part * FLOOD_PART_SIZE < outputs.length; part += 1) {
+      const some = outputs.slice(part * FLOOD_PART_SIZE, (part + 1) * FLOOD_PART_SIZE).flat();
+      const isLast = (part + 1) * FLOOD_PART_SIZE >= outputs.length;
+      flows.push(
+        entry(TABLES.flood, { metadata, [FROM_TUNNEL]: fromTunnel, [FLOOD_PART]: BigInt(part) }, [
+          ...(part === 0 && fromTunnel === 0n ? [set('tun_id', metadata)] : []),
+          ...some,
+          ...(isLast ? [] : [set(FLOOD_PART, BigInt(part + 1)), { kind: 'resubmit', table: TABLES.flood } as const]),
+        ]),
+      );
+    }
+    return flows;
+  };
+  return {
+    fromPort: (device) => ({
+      ...entry(TABLES.classify, {}, [set('metadata', metadata)]),
+      inPort: device,
+      gotoTable: TABLES.anti_spoof,
+    }),
+    fromTunnel: () => ({
+      ...entry(TABLES.classify, { tun_id: metadata }, [set('metadata', metadata), set(FROM_TUNNEL, 1n)]),
+      gotoTable: TABLES.unicast,
+    }),
+    responder: (ip, mac) =>
+      ipVersion(ip) === 4
+        ? entry(
+            TABLES.responder,
+            { metadata, eth_type: ARP, arp_op: REQUEST, arp_tpa: ipToBigInt(ip) },
+            arpReply(ip, mac),
+          )
+        : entry(
+            TABLES.responder,
+            {
+              metadata,
+              eth_type: IPV6,
+              ip_proto: ICMPV6,
+              icmpv6_type: SOLICITATION,
+              icmpv6_code: 0n,
+              nd_target: ipToBigInt(ip),
+            },
+            advertisement(ip, mac),
+          ),
+    toPort: (mac, device) => entry(TABLES.unicast, { metadata, eth_dst: macNumber(mac) }, [output(device)]),
+    toRemote: (mac, to) =>
+      entry(TABLES.unicast, { metadata, eth_dst: macNumber(mac), [FROM_TUNNEL]: 0n }, [
+        set('tun_id', metadata),
+        ...encapsulate(to),
+      ]),
+    flood: (devices, to) => [
+      ...parts(0n, [...devices.map((device) => [output(device)]), ...to.map(encapsulate)]),
+      ...parts(
+        1n,
+        devices.map((device) => [output(device)]),
+      ),
+    ],
+  };
+};
+
+/** Turns the request around: RFC 826, "Packet Reception". */
+const arpReply = (ip: IpAddress, mac: MacAddress): readonly ActionSpec[] => [
+  move('eth_src', 'eth_dst'),
+  set('eth_src', macNumber(mac)),
+  set('arp_op', REPLY),
+  move('arp_sha', 'arp_tha'),
+  move('arp_spa', 'arp_tpa'),
+  set('arp_sha', macNumber(mac)),
+  set('arp_spa', ipToBigInt(ip)),
+  output(BACK),
+];
+
+/** Turns the solicitation around: RFC 4861 §7.2.4. */
+const advertisement = (ip: IpAddress, mac: MacAddress): readonly ActionSpec[] => [
+  move('eth_src', 'eth_dst'),
+  set('eth_src', macNumber(mac)),
+  move('ipv6_src', 'ipv6_dst'),
+  set('ipv6_src', ipToBigInt(ip)),
+  set('icmpv6_type', ADVERTISEMENT),
+  set('nd_reserved', ADVERTISED),
+  set('nd_options_type', TARGET_LINK_LAYER),
+  set('nd_tll', macNumber(mac)),
+  output(BACK),
+];

@@ -1,0 +1,177 @@
+import type { Operation } from '../../model/operation.ts';
+import type { FlowSpec } from './flow-spec.ts';
+import { specKey, specText } from './flow-text.ts';
+
+/** What is to be changed, as data; `argv` is the command that it stands for. */
+export type OvsChange =
+  | { readonly kind: 'add-flow'; readonly flow: FlowSpec }
+  | { readonly kind: 'delete-flow'; readonly flow: FlowSpec }
+  /** All flows with one cookie. */
+  | { readonly kind: 'delete-flows'; readonly cookie: bigint }
+  | DatabaseChange;
+
+/** A change of the switch's database. */
+export type DatabaseChange =
+  | { readonly kind: 'add-bridge'; readonly columns: BridgeColumns }
+  | { readonly kind: 'set-bridge'; readonly columns: Partial<BridgeColumns> }
+  | { readonly kind: 'name-tables'; readonly names: Readonly<Record<number, string>> }
+  /** `undefined` takes the key away. */
+  | { readonly kind: 'set-bridge-id'; readonly key: string; readonly value: string | undefined }
+  | { readonly kind: 'add-port'; readonly port: NewPort }
+  | { readonly kind: 'set-options'; readonly device: string; readonly options: Readonly<Record<string, string>> }
+  | { readonly kind: 'set-mtu'; readonly device: string; readonly mtu: number }
+  | { readonly kind: 'delete-port'; readonly device: string };
+
+export interface BridgeColumns {
+  readonly datapathType: string;
+  readonly failMode: 'secure';
+  readonly ids: Readonly<Record<string, string>>;
+}
+
+/** A port with one interface of its own name. */
+export interface NewPort {
+  readonly device: string;
+  /** Without one the device is there already. */
+  readonly type?: 'vxlan';
+  readonly options?: Readonly<Record<string, string>>;
+  readonly mtu?: number;
+  readonly interfaceIds: Readonly<Record<string, string>>;
+  readonly portIds: Readonly<Record<string, string>>;
+}
+
+/** A step of this driver. */
+export interface OvsOperation extends Operation {
+  readonly change: OvsChange;
+}
+
+/** Whom and what a step is for. */
+export interface Purpose {
+  readonly reason: string;
+  readonly networkId?: string;
+  readonly portId?: string;
+  readonly needs?: readonly string[];
+}
+
+/** The bridge, so that what needs it can say so. */
+export const bridgeKey = (bridge: string): string => `bridge ${bridge}`;
+export const portKey = (device: string): string => `port ${device}`;
+
+/** The steps on one integration bridge. */
+export const operationsOn = (bridge: string) => {
+  const vsctl = (...words: readonly string[]): readonly string[] => ['ovs-vsctl', ...words];
+  const ofctl = (command: string, flow: string): readonly string[] => [
+    ...['ovs-ofctl', '-O', 'OpenFlow15', command, bridge, flow],
+  ];
+  const step = (
+    key: string,
+    argv: readonly string[],
+    change: OvsChange,
+    purpose: Purpose,
+    kind: string = change.kind,
+  ): OvsOperation => ({
+    kind,
+    key,
+    argv,
+    change,
+    ...purpose,
+  });
+  const ids = (column: string, map: Readonly<Record<string, string>>): readonly string[] =>
+    Object.entries(map).map(([key, value]) => `${column}:${key}=${value}`);
+  return {
+    addFlow: (flow: FlowSpec, purpose: Purpose) =>
+      step(`flow ${specKey(flow)}`, ofctl('add-flow', specText(flow)), { kind: 'add-flow', flow }, purpose),
+    deleteFlow: (flow: FlowSpec, purpose: Purpose) =>
+      step(
+        `flow ${specKey(flow)}`,
+        ['ovs-ofctl', '-O', 'OpenFlow15', '--strict', 'del-flows', bridge, specText(flow, 'match')],
+        { kind: 'delete-flow', flow },
+        purpose,
+      ),
+    deleteFlows: (cookie: bigint, purpose: Purpose) =>
+      step(
+        `flows 0x${cookie.toString(16)}`,
+        ofctl('del-flows', `cookie=0x${cookie.toString(16)}/-1`),
+        { kind: 'delete-flows', cookie },
+        purpose,
+      ),
+    addBridge: (columns: BridgeColumns, purpose: Purpose) =>
+      step(
+        bridgeKey(bridge),
+        vsctl(
+          ...['add-br', bridge, '--', 'set', 'Bridge', bridge, `datapath_type=${columns.datapathType}`],
+          ...[`fail_mode=${columns.failMode}`, ...ids('external_ids', columns.ids)],
+        ),
+        { kind: 'add-bridge', columns },
+        purpose,
+      ),
+    setBridge: (columns: Partial<BridgeColumns>, purpose: Purpose) =>
+      step(
+        bridgeKey(bridge),
+        vsctl(
+          ...['set', 'Bridge', bridge],
+          ...(columns.datapathType === undefined ? [] : [`datapath_type=${columns.datapathType}`]),
+          ...(columns.failMode === undefined ? [] : [`fail_mode=${columns.failMode}`]),
+          ...ids('external_ids', columns.ids ?? {}),
+        ),
+        { kind: 'set-bridge', columns },
+        purpose,
+      ),
+    nameTables: (names: Readonly<Record<number, string>>, purpose: Purpose) =>
+      step(
+        bridgeKey(bridge),
+        vsctl(
+          ...Object.entries(names).flatMap(([table, name]) => [
+            ...['--', `--id=@t${table}`, 'create', 'Flow_Table', `name=${name}`],
+            ...['--', 'set', 'Bridge', bridge, `flow_tables:${table}=@t${table}`],
+          ]),
+        ),
+        { kind: 'name-tables', names },
+        purpose,
+      ),
+    setBridgeId: (key: string, value: string | undefined, purpose: Purpose) =>
+      step(
+        `mark ${key}`,
+        value === undefined
+          ? vsctl('remove', 'Bridge', bridge, 'external_ids', key)
+          : vsctl('set', 'Bridge', bridge, `external_ids:${key}=${value}`),
+        { kind: 'set-bridge-id', key, value },
+        purpose,
+        value === undefined ? 'delete-network-mark' : 'mark-network',
+      ),
+    addPort: (port: NewPort, purpose: Purpose) => {
+      const { device } = port;
+      return step(
+        portKey(device),
+        vsctl(
+          ...['add-port', bridge, device, '--', 'set', 'Interface', device],
+          ...(port.type === undefined ? [] : [`type=${port.type}`]),
+          ...ids('options', port.options ?? {}),
+          ...(port.mtu === undefined ? [] : [`mtu_request=${port.mtu.toString()}`]),
+          ...ids('external_ids', port.interfaceIds),
+          ...['--', 'set', 'Port', device, ...ids('external_ids', port.portIds)],
+        ),
+        { kind: 'add-port', port },
+        purpose,
+      );
+    },
+    setOptions: (device: string, options: Readonly<Record<string, string>>, purpose: Purpose) =>
+      step(
+        portKey(device),
+        vsctl('set', 'Interface', device, ...ids('options', options)),
+        { kind: 'set-options', device, options },
+        purpose,
+      ),
+    setMtu: (device: string, mtu: number, purpose: Purpose) =>
+      step(
+        portKey(device),
+        vsctl('set', 'Interface', device, `mtu_request=${mtu.toString()}`),
+        { kind: 'set-mtu', device, mtu },
+        purpose,
+      ),
+    deletePort: (device: string, purpose: Purpose) =>
+      step(portKey(device), vsctl('--if-exists', 'del-port', bridge, device), { kind: 'delete-port', device }, purpose),
+  };
+};
+
+/** The steps on one integration bridge. */
+export type BridgeOperations = ReturnType<typeof operationsOn>;

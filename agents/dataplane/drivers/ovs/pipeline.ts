@@ -1,0 +1,27 @@
+import type { Vni } from '#platform/net/vni.ts';
+
+/**
+ * The tables of the integration bridge, in the order a frame of a guest goes through them. What comes out of a tunnel goes
+ * from `classify` to `unicast` at once: it was checked where it came in, and asks nobody here. docs/pipeline.md shows them.
+ */
+export const TABLES = { classify: 0, anti_spoof: 10, responder: 20, unicast: 30, flood: 40 } as const;
+
+/** 1 in a frame that came out of a tunnel, and never goes into one again (split horizon). `metadata` is its network's VNI. */
+export const FROM_TUNNEL = 'reg0';
+/** How many parts of the flood list a frame has been through. */
+export const FLOOD_PART = 'reg1';
+
+/** "weft" in ASCII: the upper half of the cookie of every flow of ours. */
+const STAMP = 0x7765_6674n << 32n;
+
+/** The cookie of flows that serve all networks alike. */
+export const BASE_COOKIE = STAMP;
+
+/** The cookie of all flows of one network. */
+export const cookieOf = (vni: Vni): bigint => STAMP | BigInt(vni);
+
+/** Compares all of a cookie. */
+export const WHOLE_COOKIE = (1n << 64n) - 1n;
+
+/** More specific flows win over a table's last one, which is the base's. */
+export const PRIORITY = { last: 0, entry: 100, exception: 200 } as const;

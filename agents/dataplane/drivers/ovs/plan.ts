@@ -1,0 +1,277 @@
+import type { OwnedNetwork } from '../../model/host.ts';
+import type { HostIdentity, LocalPort, NetworkChange, NetworkIntent } from '../../model/intent.ts';
+import type { Operation } from '../../model/operation.ts';
+import type { Destination } from '../../model/rows.ts';
+import { devicesOfChange, isPluggedAnew } from '../../plan/changes.ts';
+import { changedClaims, claimsOf } from '../../plan/claims.ts';
+import type { Holding } from '../../plan/claims.ts';
+import { goneReason, whereabouts } from '../../plan/reasons.ts';
+import { bridgePortOf, destinationOf, neighbourOf, wantedRows } from '../../plan/wanted-rows.ts';
+import { tunnelName } from './devices.ts';
+import { planChangedFlood, planFlood } from './flood-plan.ts';
+import type { FlowSpec } from './flow-spec.ts';
+import { sameSpec, specKey } from './flow-text.ts';
+import { networkFlows } from './flows.ts';
+import { NETWORK_OF_PORT, networkMark, PORT_OF_PORT, TUNNEL_MARK } from './marks.ts';
+import type { ObservedOvsNetwork, SwitchPorts } from './observed.ts';
+import { operationsOn, portKey } from './operations.ts';
+import type { BridgeOperations, Purpose } from './operations.ts';
+import { cookieOf, PRIORITY, TABLES } from './pipeline.ts';
+import { tunnelOptions } from './tunnel.ts';
+
+/** Where planning is done. */
+export interface Site {
+  readonly host: HostIdentity;
+  /** Name of the integration bridge. */
+  readonly bridge: string;
+}
+
+/** A flow that is wanted, and why. */
+interface Wanted {
+  readonly flow: FlowSpec;
+  readonly purpose: Purpose;
+}
+
+/**
+ * Desired minus observed, in order: ports, flows that carry traffic, the flood list, and only then what is no longer needed.
+ */
+export const planNetwork = (site: Site, intent: NetworkIntent, observed: ObservedOvsNetwork): readonly Operation[] => {
+  const steps = operationsOn(site.bridge);
+  const { networkId } = intent;
+  const isHere = (device: string): boolean => observed.ports.has(device) || observed.devices.has(device);
+  const mark = networkMark(intent.vni);
+  const marks =
+    observed.mark === networkId
+      ? []
+      : [
+          steps.setBridgeId(mark, networkId, {
+            reason: `VNI ${intent.vni.toString()} is network ${networkId}'s here`,
+            networkId,
+          }),
+        ];
+  const ports = [...intent.ports.values()].filter(({ device }) => isHere(device));
+  const attached = ports.flatMap((port) => planPort(steps, intent, port, observed.ports));
+
+  const there = new Map(observed.flows.map((flow) => [specKey(flow), flow]));
+  const wanted = wantedFlows(site.host, intent, isHere);
+  const additions: Operation[] = [];
+  for (const [key, { flow, purpose }] of wanted) {
+    const known = there.get(key);
+    if (known === undefined || !sameSpec(known, flow)) additions.push(steps.addFlow(flow, purpose));
+  }
+  const deletions: Operation[] = [];
+  for (const [key, flow] of there) {
+    if (isFlood(flow) || wanted.has(key)) continue;
+    deletions.push(steps.deleteFlow(flow, { reason: `nothing of network ${networkId} needs it`, networkId }));
+  }
+  const flood = planFlood(
+    site.host,
+    intent,
+    ports.map(({ device }) => device),
+    observed.flows.filter(isFlood),
+    steps,
+  );
+  return [
+    ...marks,
+    ...attached,
+    ...planTunnels(site, intent, observed.ports, destinationsOf(site.host, intent)),
+    ...additions,
+    ...flood.additions,
+    ...flood.removals,
+    ...deletions,
+    ...planReleases(steps, intent, observed.ports),
+  ];
+};
+
+/** The steps for a change of what the switch holds, in the same order; cost in proportion to the change. */
+export const planNetworkChange = (
+  site: Site,
+  intent: NetworkIntent,
+  change: NetworkChange,
+  ports: SwitchPorts,
+): readonly Operation[] => {
+  const { host } = site;
+  const steps = operationsOn(site.bridge);
+  const flows = networkFlows(intent.vni);
+  const { networkId } = intent;
+  const attached: Operation[] = [];
+  const additions: Operation[] = [];
+  const deletions: Operation[] = [];
+  const releases: Operation[] = [];
+  const remote: Destination[] = [...change.floodAdded];
+  const { leaving } = devicesOfChange(change);
+  for (const [portId, { before, after }] of change.ports) {
+    if (after.local !== undefined && isPluggedAnew(change, portId)) {
+      attached.push(...planPort(steps, intent, after.local, ports));
+      additions.push(steps.addFlow(flows.fromPort(after.local.device), fromPortPurpose(intent, after.local)));
+    }
+    const device = before.local?.device;
+    if (device === undefined || !leaving.has(device)) continue;
+    const purpose = { reason: `port ${portId} has ${device} no more`, networkId, portId };
+    deletions.push(steps.deleteFlow(flows.fromPort(device), purpose));
+    if (ports.get(device)?.isOurs === true) releases.push(steps.deletePort(device, purpose));
+  }
+  const { macs, ips } = changedClaims(host, intent, change);
+  for (const { before, after } of macs.values()) {
+    const now = unicastFlow(intent, after);
+    const old = unicastFlow(intent, before);
+    const isAnew = after !== undefined && isPluggedAnew(change, after.portId);
+    if (now !== undefined && after !== undefined && (isAnew || old === undefined || !sameSpec(now, old))) {
+      additions.push(steps.addFlow(now, purposeOf(intent, after)));
+      const to = destinationOf(after);
+      if (to !== undefined) remote.push(to);
+    }
+    if (old !== undefined && (now === undefined || specKey(now) !== specKey(old))) {
+      deletions.push(steps.deleteFlow(old, { ...purposeOf(intent, before), reason: goneReason(before, after) }));
+    }
+  }
+  for (const [ip, { before, after }] of ips) {
+    const from = neighbourOf(ip, before, intent.mtu);
+    const to = neighbourOf(ip, after, intent.mtu);
+    if (to !== undefined && to !== from && after !== undefined) {
+      additions.push(steps.addFlow(flows.responder(ip, to), responderPurpose(intent, ip, after)));
+    }
+    if (from !== undefined && to === undefined) {
+      const purpose = { ...purposeOf(intent, before), reason: goneReason(before, after) };
+      deletions.push(steps.deleteFlow(flows.responder(ip, from), purpose));
+    }
+  }
+  const flood = planChangedFlood(host, intent, change, steps);
+  return [...attached, ...planTunnels(site, intent, ports, remote), ...additions, ...flood, ...deletions, ...releases];
+};
+
+/** Takes a network off the switch; ports that others put there stay. */
+export const planNetworkRemoval = (bridge: string, owned: OwnedNetwork): readonly Operation[] => {
+  const steps = operationsOn(bridge);
+  const { networkId, vni } = owned;
+  const purpose = { reason: `no port of network ${networkId} is on this host`, networkId };
+  if (vni === undefined) return [];
+  return [
+    steps.deleteFlows(cookieOf(vni), purpose),
+    ...(owned.ports ?? []).map((device) => steps.deletePort(device, purpose)),
+    steps.setBridgeId(networkMark(vni), undefined, purpose),
+  ];
+};
+
+const isFlood = ({ table, priority }: FlowSpec): boolean => table === TABLES.flood && priority === PRIORITY.entry;
+
+/** All flows of a network but its flood list, by key. */
+const wantedFlows = (
+  host: HostIdentity,
+  intent: NetworkIntent,
+  isHere: (device: string) => boolean,
+): ReadonlyMap<string, Wanted> => {
+  const wanted = new Map<string, Wanted>();
+  const flows = networkFlows(intent.vni);
+  const add = (flow: FlowSpec, purpose: Purpose): void => {
+    wanted.set(specKey(flow), { flow, purpose });
+  };
+  const claims = claimsOf(host, intent);
+  const rows = wantedRows(host, intent, undefined, claims);
+  const { networkId } = intent;
+  add(flows.fromTunnel(), { reason: `frames with VNI ${intent.vni.toString()} are network ${networkId}'s`, networkId });
+  for (const port of intent.ports.values()) {
+    if (isHere(port.device)) add(flows.fromPort(port.device), fromPortPurpose(intent, port));
+  }
+  for (const holding of claims.macs.values()) {
+    const flow = unicastFlow(intent, holding);
+    if (flow === undefined || ('device' in holding.at && !isHere(holding.at.device))) continue;
+    add(flow, purposeOf(intent, holding));
+  }
+  for (const [ip, mac] of rows.neighbours) {
+    const holding = claims.ips.get(ip);
+    if (holding !== undefined) add(flows.responder(ip, mac), responderPurpose(intent, ip, holding));
+  }
+  return wanted;
+};
+
+/** The flow by which frames reach the holder of a MAC address. */
+const unicastFlow = (intent: NetworkIntent, holding: Holding | undefined): FlowSpec | undefined => {
+  if (holding === undefined) return undefined;
+  const flows = networkFlows(intent.vni);
+  const to = destinationOf(holding);
+  if (to !== undefined) return flows.toRemote(holding.mac, to);
+  const device = bridgePortOf(holding, undefined);
+  return device === undefined ? undefined : flows.toPort(holding.mac, device);
+};
+
+const planPort = (
+  steps: BridgeOperations,
+  { networkId, mtu }: NetworkIntent,
+  { device, portId, mac }: LocalPort,
+  ports: SwitchPorts,
+): readonly Operation[] => {
+  const known = ports.get(device);
+  const purpose = { reason: `port ${portId} is ${device} on this host`, networkId, portId };
+  if (known === undefined) {
+    const port = {
+      device,
+      mtu,
+      interfaceIds: { 'iface-id': portId, 'attached-mac': mac },
+      portIds: { [PORT_OF_PORT]: portId, [NETWORK_OF_PORT]: networkId },
+    };
+    return [steps.addPort(port, purpose)];
+  }
+  // What another put there has the MTU that he gave it.
+  if (!known.isOurs || known.mtuRequest === mtu) return [];
+  return [steps.setMtu(device, mtu, { ...purpose, reason: `network ${networkId} has MTU ${mtu.toString()}` })];
+};
+
+/** Ports that the agent put into the bridge for this network and that none of its ports has any more. */
+const planReleases = (steps: BridgeOperations, intent: NetworkIntent, ports: SwitchPorts): readonly Operation[] => {
+  const needed = new Set([...intent.ports.values()].map(({ device }) => device));
+  const { networkId } = intent;
+  return [...ports.values()]
+    .filter(({ device, isOurs, networkOf }) => isOurs && networkOf === networkId && !needed.has(device))
+    .map(({ device }) =>
+      steps.deletePort(device, { reason: `no port of network ${networkId} has ${device}`, networkId }),
+    );
+};
+
+/** Ways to UDP ports that other hosts listen on and this one does not. */
+const planTunnels = (
+  { host, bridge }: Site,
+  { networkId }: NetworkIntent,
+  ports: SwitchPorts,
+  destinations: readonly Destination[],
+): readonly Operation[] => {
+  const udpPorts = new Set(destinations.map(({ udpPort }) => udpPort));
+  return [...udpPorts]
+    .filter((udpPort) => udpPort !== host.vtep.udpPort && !ports.has(tunnelName(udpPort)))
+    .map((udpPort) =>
+      operationsOn(bridge).addPort(
+        {
+          device: tunnelName(udpPort),
+          type: 'vxlan',
+          options: tunnelOptions(host, udpPort),
+          interfaceIds: {},
+          portIds: { [TUNNEL_MARK]: host.hostId },
+        },
+        { reason: `hosts of network ${networkId} take VXLAN at UDP port ${udpPort.toString()}`, networkId },
+      ),
+    );
+};
+
+const destinationsOf = (host: HostIdentity, intent: NetworkIntent): readonly Destination[] => [
+  ...[...intent.remoteVteps.values()].map(({ address, udpPort }) => ({ address, udpPort })),
+  ...(intent.manualFlood.size > 0 ? [{ address: host.vtep.address, udpPort: host.vtep.udpPort }] : []),
+];
+
+const purposeOf = ({ networkId }: NetworkIntent, holding: Holding | undefined): Purpose => ({
+  reason: holding === undefined ? '' : whereabouts(holding),
+  networkId,
+  ...(holding !== undefined && { portId: holding.portId }),
+});
+
+const fromPortPurpose = ({ networkId }: NetworkIntent, { device, portId }: LocalPort): Purpose => ({
+  reason: `what ${device} sends is of network ${networkId}`,
+  networkId,
+  portId,
+  needs: [portKey(device)],
+});
+
+const responderPurpose = ({ networkId }: NetworkIntent, ip: string, { portId }: Holding): Purpose => ({
+  reason: `${ip} is an address of port ${portId}`,
+  networkId,
+  portId,
+});
