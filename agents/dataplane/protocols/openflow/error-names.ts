@@ -75,5 +75,5 @@ const printable = (body: ByteReader): string =>
   Buffer.from(body.hex(body.remaining), 'hex')
     .toString('latin1')
     .slice(0, 200)
-    .replaceAll(/[^\x20-\x7e]+/g, ' ')
+    .replaceAll(/[^\x21-\x7e]+/g, ' ')
     .trim();

@@ -7,7 +7,8 @@ import { movedBits } from './flow-identity.ts';
 
 /**
  * A flow as `ovs-ofctl -O OpenFlow15 add-flow BRIDGE` takes it: `cookie=0x1,table=30,priority=100,arp,arp_op=1
- * actions=drop`. What a flow of somebody else has beyond `Flow` is shown as `unknown`, which no tool takes.
+ * actions=drop`. What a flow of somebody else has beyond `Flow` is shown as `unknown`, which no tool takes; and ovs-ofctl
+ * takes an IPv6 mask that is no prefix and begins with a decimal digit for the length of one.
  */
 export const formatFlow = (flow: Flow, portName?: PortName): string => {
   const before = [

@@ -1,12 +1,11 @@
 import { invalidField } from '#platform/errors/domain-error.ts';
 import { type ByteReader, type ByteWriter, malformed } from './bytes.ts';
-import { fieldByNumber } from './fields.ts';
+import { FIELDS, fieldByNumber } from './fields.ts';
 import type { Field, FieldName, Prerequisite } from './fields.ts';
-import { canonicalFields } from './flow.ts';
+import { canonicalField, canonicalFields } from './flow.ts';
 import type { CanonicalField, FieldValue, Match } from './flow.ts';
 
 const OFPMT_OXM = 1;
-const EXPERIMENTER_CLASS = 0xffff;
 const HAS_MASK = 1;
 const HEADER_BYTES = 4;
 
@@ -70,7 +69,7 @@ export interface ReadMatch {
   readonly unknown: string;
 }
 
-/** Reads what `writeMatch` writes. */
+/** Reads what `writeMatch` writes, and pairs of registers, which is how Open vSwitch writes these in OpenFlow 1.5. */
 export const readMatch = (reader: ByteReader): ReadMatch => {
   const type = reader.u16();
   if (type !== OFPMT_OXM) throw malformed(`match of type ${type.toString()}`);
@@ -81,42 +80,79 @@ export const readMatch = (reader: ByteReader): ReadMatch => {
   const match: Partial<Record<FieldName, FieldValue>> = {};
   let unknown = '';
   while (oxms.remaining > 0) {
-    const oxm = readOxm(oxms);
-    if ('bytes' in oxm) unknown += oxm.bytes;
-    else if (oxm.mask !== 0n) match[oxm.field.name] = fieldValue(oxm);
+    const header = readOxmHeader(oxms);
+    const pair = REGISTER_PAIRS[header.bits >>> 9];
+    if (pair === undefined) {
+      const oxm = readOxmRest(header, oxms);
+      if ('bytes' in oxm) unknown += oxm.bytes;
+      else if (oxm.mask !== 0n) match[oxm.field.name] = fieldValue(oxm);
+    } else {
+      for (const oxm of readRegisters(pair, header, oxms)) {
+        if (oxm.mask !== 0n) match[oxm.field.name] = fieldValue(oxm);
+      }
+    }
   }
   return { match, unknown };
 };
 
+/** What a canonical value is in the model. */
 export const fieldValue = ({ value, mask }: CanonicalField): FieldValue =>
   mask === undefined ? { value } : { value, mask };
 
 /** The next field and its value, canonical; its octets when it is not one of `FIELDS`. */
-export const readOxm = (reader: ByteReader): CanonicalField | { readonly bytes: string } => {
-  const { field, hasMask, length, header } = readOxmHeader(reader);
-  if (field === undefined) return { bytes: header + reader.hex(length) };
-  if (length !== field.bytes * (hasMask ? 2 : 1)) {
-    throw malformed(`${length.toString()} octets for ${field.name}`);
-  }
+export const readOxm = (reader: ByteReader): CanonicalField | UnknownOxm => readOxmRest(readOxmHeader(reader), reader);
+
+/** A field that is not known, as its octets. */
+interface UnknownOxm {
+  readonly bytes: string;
+}
+
+const readOxmRest = (header: OxmHeader, reader: ByteReader): CanonicalField | UnknownOxm => {
+  const { field, bits } = header;
+  if (field === undefined) return { bytes: bits.toString(16).padStart(8, '0') + reader.hex(lengthOf(header)) };
+  checkLength(header, field.bytes);
   const value = reader.uint(field.bytes);
-  if (!hasMask) return { field, value, mask: undefined };
-  const mask = reader.uint(field.bytes);
-  return mask === field.full ? { field, value, mask: undefined } : { field, value: value & mask, mask };
+  return canonicalField(field, hasMask(header) ? { value, mask: reader.uint(field.bytes) } : { value });
 };
 
-/** What an OXM header says; `header` are its octets for a field that is not known. */
+/** The numbers of an OXM header, and the field that it names if that is known. */
 export interface OxmHeader {
+  readonly bits: number;
   readonly field: Field | undefined;
-  readonly hasMask: boolean;
-  /** Octets that follow it. */
-  readonly length: number;
-  readonly header: string;
 }
 
 export const readOxmHeader = (reader: ByteReader): OxmHeader => {
   const bits = reader.u32();
-  const oxmClass = bits >>> 16;
-  const field = oxmClass === EXPERIMENTER_CLASS ? undefined : fieldByNumber(oxmClass, (bits >>> 9) & 0x7f);
-  const header = field === undefined ? bits.toString(16).padStart(8, '0') : '';
-  return { field, hasMask: (bits & 0x100) !== 0, length: bits & 0xff, header };
+  return { bits, field: fieldByNumber(bits >>> 16, (bits >>> 9) & 0x7f) };
+};
+
+const hasMask = ({ bits }: OxmHeader): boolean => (bits & 0x100) !== 0;
+/** Octets that follow it. */
+const lengthOf = ({ bits }: OxmHeader): number => bits & 0xff;
+
+const checkLength = (header: OxmHeader, bytes: number): void => {
+  if (lengthOf(header) === (hasMask(header) ? 2 * bytes : bytes)) return;
+  throw malformed(`OXM of ${lengthOf(header).toString()} octets where ${bytes.toString()} fit`);
+};
+
+/** OXM_OF_PKT_REG0 to 7, each of two registers, by the upper bits of their headers. */
+const REGISTER_PAIRS: Readonly<Record<number, readonly [Field, Field]>> = Object.fromEntries(
+  Array.from({ length: 8 }, (_, pair) => [
+    (0x8001 << 7) | pair,
+    [FIELDS[`reg${(2 * pair).toString()}` as FieldName], FIELDS[`reg${(2 * pair + 1).toString()}` as FieldName]],
+  ]),
+);
+
+const readRegisters = (
+  [high, low]: readonly [Field, Field],
+  header: OxmHeader,
+  reader: ByteReader,
+): readonly CanonicalField[] => {
+  checkLength(header, 8);
+  const value = reader.u64();
+  const mask = hasMask(header) ? reader.u64() : (1n << 64n) - 1n;
+  return [
+    canonicalField(high, { value: value >> 32n, mask: mask >> 32n }),
+    canonicalField(low, { value: BigInt.asUintN(32, value), mask: BigInt.asUintN(32, mask) }),
+  ];
 };
