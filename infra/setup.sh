@@ -2,6 +2,7 @@
 # Brings this machine and this checkout to where everything else works: Debian packages and node modules.
 # Run it as often as you like: it only does what is missing, and says so. Starts no daemon.
 # `infra/setup.sh modules` leaves the system's packages alone, which is enough for what only reads the sources.
+# `infra/setup.sh docker` brings what hosts of a lab need for containers, beside the modules; nothing asks for it unbidden.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,6 +16,8 @@ readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='# written by infra/setup.sh of weft for the length of an installation'
 readonly LOCKFILE=package-lock.json
 readonly STAMP=node_modules/.weft-setup
+# cli/lab/docker-files.ts looks for it there.
+readonly DOCKER=node_modules/.cache/weft/docker
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() {
@@ -112,6 +115,61 @@ install_modules() {
   printf '%s\n' "$wanted" >"$STAMP"
 }
 
+has_docker() {
+  [[ -n $(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin type -P dockerd) ]]
+}
+
+# Into the current folder: what apt would install for docker here, without what it only recommends, and busybox.
+download_docker() {
+  local -a packages=()
+  if ! has_docker; then
+    mapfile -t packages < <(
+      apt-get --simulate --no-install-recommends install docker.io | sed -n 's/^Inst \([^ ]*\) .*/\1/p'
+    )
+    [[ ${#packages[@]} -gt 0 ]] || return
+  fi
+  apt-get -qq download busybox-static "${packages[@]}"
+}
+
+# Docker for hosts of a lab, unless this machine has it: its packages are unpacked and not installed, so that no daemon is set
+# up here. And the files of busybox alone, of which the lab makes an image.
+unpack_docker() {
+  [[ -f $DOCKER/busybox.tar ]] && { has_docker || [[ -x $DOCKER/system/usr/sbin/dockerd ]]; } && return
+  command -v apt-get >/dev/null && command -v dpkg >/dev/null ||
+    die 'this is not a Debian system (no apt-get), and what the lab wants of docker and busybox comes in its packages'
+
+  local draft=$PWD/$DOCKER.draft package applet
+  rm -rf "$draft" "$DOCKER"
+  mkdir -p "$draft"/{packages,system,busybox}
+  say 'downloading docker for the lab'
+  {
+    # Lists of packages age: what they name may not be there any more.
+    (cd "$draft/packages" && download_docker) ||
+      { as_root apt-get -qq update && (cd "$draft/packages" && download_docker); }
+  } >"$draft/log" 2>&1 || {
+    cat "$draft/log" >&2
+    die 'apt-get could not download it; what it said stands above'
+  }
+  for package in "$draft"/packages/*.deb; do
+    case $package in
+      */busybox-static_*) dpkg -x "$package" "$draft/busybox" ;;
+      *) dpkg -x "$package" "$draft/system" ;;
+    esac
+  done
+  # What Debian's alternatives do where it is installed.
+  if [[ -e $draft/system/usr/sbin/xtables-nft-multi ]]; then
+    for applet in {ip,ip6}tables{,-save,-restore}; do ln -sf xtables-nft-multi "$draft/system/usr/sbin/$applet"; done
+  fi
+  rm -rf "$draft/busybox/usr"
+  mkdir -p "$draft"/busybox/{etc,root,tmp}
+  for applet in $("$draft/busybox/bin/busybox" --list); do
+    [[ $applet == busybox ]] || ln -s busybox "$draft/busybox/bin/$applet"
+  done
+  tar --create --file "$draft/busybox.tar" --directory "$draft/busybox" --owner=0 --group=0 .
+  rm -rf "$draft"/{packages,busybox,log}
+  mv "$draft" "$DOCKER"
+}
+
 [[ $(uname -s) == Linux ]] || die "weft needs Linux; this is $(uname -s)"
 # Two at once would take each other's modules away.
 exec 9<"$LOCKFILE"
@@ -122,5 +180,6 @@ case ${1-all} in
     install_modules
     ;;
   modules) install_modules ;;
-  *) die 'usage: infra/setup.sh [modules]' ;;
+  docker) unpack_docker ;;
+  *) die 'usage: infra/setup.sh [modules | docker]' ;;
 esac

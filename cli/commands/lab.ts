@@ -12,6 +12,10 @@ import {
   agentStart,
   agentStop,
   DEFAULT_LAB,
+  LAB_IMAGE,
+  labDockerImage,
+  labDockerRestart,
+  labDockerUp,
   labDown,
   labExec,
   labList,
@@ -167,6 +171,15 @@ const status = (context: CommandContext): number => {
   return lab.state === 'up' ? 0 : 1;
 };
 
+const dockerUp = async (context: CommandContext): Promise<undefined> => {
+  const { args, flags, signal } = context;
+  const bip = flags.text('bip');
+  if (bip === undefined) throw usageError('lab docker up: --bip is needed, such as 10.1.0.1/16');
+  const mtu = flags.has('mtu') ? { mtu: wholeNumber('mtu', flags.text('mtu')) } : {};
+  await labDockerUp({ lab: labName(context), host: args[0] ?? '', bip, ...mtu }, signal);
+  return undefined;
+};
+
 const agentActions = { start: agentStart, stop: agentStop, restart: agentRestart, kill: agentKill9 } as const;
 
 /** `weft lab …` */
@@ -249,6 +262,37 @@ export const labCommands: readonly Command[] = [
       const [action = '', host = ''] = context.args;
       if (!(action in agentActions)) throw usageError(`lab agent: "${action}" is not start, stop, restart or kill`);
       await agentActions[action as keyof typeof agentActions]({ lab: labName(context), host }, context.signal);
+      return undefined;
+    },
+  },
+  {
+    path: 'lab docker up',
+    summary: 'start a dockerd on a host, with a docker0 and containers of its own',
+    args: ['HOST'],
+    flags: {
+      name: NAME,
+      bip: { type: 'string', value: 'ADDRESS/PREFIX', doc: 'of docker0, such as 10.1.0.1/16' },
+      mtu: { type: 'string', value: 'BYTES', doc: "of docker0 and the containers' devices (default 1500)" },
+    },
+    run: dockerUp,
+  },
+  {
+    path: 'lab docker restart',
+    summary: "stop a host's dockerd, which stops its containers, and start it again",
+    args: ['HOST'],
+    flags: { name: NAME },
+    run: async (context) => {
+      await labDockerRestart({ lab: labName(context), host: context.args[0] ?? '' }, context.signal);
+      return undefined;
+    },
+  },
+  {
+    path: 'lab docker image',
+    summary: `make the image ${LAB_IMAGE} on a host: busybox alone, with nc, ping and ip`,
+    args: ['HOST'],
+    flags: { name: NAME },
+    run: async (context) => {
+      await labDockerImage({ lab: labName(context), host: context.args[0] ?? '' }, context.signal);
       return undefined;
     },
   },

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { sleep } from '#platform/async/sleep.ts';
 import { DomainError } from '#platform/errors/domain-error.ts';
 import { attempt } from './attempt.ts';
+import { processesInCgroup, removeCgroup } from './cgroups.ts';
 import { endProcesses } from './end.ts';
 import { DEFAULT_LAB, LAB_MARK, parseLabName } from './names.ts';
 import type { LabName } from './names.ts';
 import { namespacesOf } from './namespaces.ts';
-import { allProcesses, bootId, hasMark, isAlive, namespaceInode, networkNamespaceOf } from './proc.ts';
+import { allProcesses, bootId, hasMark, isAlive, namespaceInode, networkNamespaceOf, processInfo } from './proc.ts';
 import type { ProcessInfo } from './proc.ts';
 import { Tools } from './run.ts';
 import { removeSharedFolders } from './shared-folders.ts';
@@ -55,6 +56,8 @@ export const takeDown = async (name: LabName, options: LabDownOptions, signal: A
     const find = (): readonly ProcessInfo[] => processesOf(store);
     const found = find();
     for (const { pid } of found) ended.add(pid);
+    // The first process of a container is deaf to SIGTERM unless it says otherwise.
+    await endProcesses(() => inContainers(name), 0, signal);
     await endProcesses(find, options.graceMs ?? GRACE_MS, signal);
     const namespaces = namespacesOf(name);
     for (const namespace of namespaces) removed.add(namespace);
@@ -65,7 +68,7 @@ export const takeDown = async (name: LabName, options: LabDownOptions, signal: A
         signal,
       );
     }
-    if (found.length > 0 || namespaces.length > 0) quiet = 0;
+    if (!removeCgroup(name) || found.length > 0 || namespaces.length > 0) quiet = 0;
     else {
       quiet += 1;
       if (quiet < 2 && round > 0) await sleep(3, signal);
@@ -76,7 +79,11 @@ export const takeDown = async (name: LabName, options: LabDownOptions, signal: A
   return { name, processes: ended.size, namespaces: removed.size };
 };
 
-/** All processes of a lab but this one: those in its namespaces, those with its mark, those its records name. */
+/** The processes of a lab's containers, whose namespaces and environment are docker's doing. */
+const inContainers = (lab: LabName): readonly ProcessInfo[] =>
+  [...processesInCgroup(lab)].flatMap((pid) => processInfo(pid) ?? []);
+
+/** All processes of a lab but this one: those in its namespaces and containers, those with its mark, those its records name. */
 const processesOf = (store: LabStore): readonly ProcessInfo[] => {
   const inodes = new Set(namespacesOf(store.name).flatMap((namespace) => namespaceInode(namespace) ?? []));
   const lab = attempt(() => store.lab(), undefined);
@@ -86,10 +93,14 @@ const processesOf = (store: LabStore): readonly ProcessInfo[] => {
   const recorded = new Set(
     records.flatMap(({ identity }) => (identity !== undefined && isAlive(identity) ? [identity.pid] : [])),
   );
+  const contained = processesInCgroup(store.name);
   return allProcesses().filter(
     ({ pid }) =>
       pid !== process.pid &&
-      (recorded.has(pid) || inodes.has(networkNamespaceOf(pid) ?? -1) || (mark !== undefined && hasMark(pid, mark))),
+      (recorded.has(pid) ||
+        contained.has(pid) ||
+        inodes.has(networkNamespaceOf(pid) ?? -1) ||
+        (mark !== undefined && hasMark(pid, mark))),
   );
 };
 

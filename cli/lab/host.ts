@@ -58,7 +58,7 @@ export const furnishHost = async (
   const holder = await startHolder(store, lab, host, signal);
   const data = store.dataDir(host.name);
   mkdirSync(data, { recursive: true, mode: 0o700 });
-  makeMountPoint();
+  makeMountPoint(HOST_DATA_DIR);
   const inHost = async (...argv: readonly string[]): Promise<void> => {
     await runInHost(store, host, argv, tools, signal);
   };

@@ -23,6 +23,7 @@ export {
   processStop,
 } from './processes.ts';
 export type { ProcessSpec } from './processes.ts';
+export { labDockerImage, labDockerRestart, labDockerUp, LAB_IMAGE } from './docker.ts';
 export { signalProcess } from './proc.ts';
 export { preflight } from './preflight.ts';
 export type { RunResult } from './run.ts';

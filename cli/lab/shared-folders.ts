@@ -1,19 +1,25 @@
 import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { attempt } from './attempt.ts';
 import { DEFAULT_STATE_ROOT, REGISTRY, registeredLabs } from './store.ts';
 
 /** Where an agent keeps its state; each host of a lab has its own there. */
 export const HOST_DATA_DIR = '/var/lib/weft';
 
-/** Tells that a lab made the folder above, and so may remove it. */
-const MADE_HERE = join(REGISTRY, '.made-host-data-dir');
+/** Where docker has its settings; each host with docker has its own there. */
+export const DOCKER_SETTINGS_DIR = '/etc/docker';
+
+const MOUNT_POINTS = [HOST_DATA_DIR, DOCKER_SETTINGS_DIR] as const;
+type MountPoint = (typeof MOUNT_POINTS)[number];
+
+/** Tells that a lab made a folder of this machine, and so may remove it. */
+const madeHere = (folder: MountPoint): string => join(REGISTRY, `.made${folder.replaceAll('/', '-')}`);
 
 /** A host's own folder needs one on this machine to be mounted on; that stays empty and goes with the last lab. */
-export const makeMountPoint = (): void => {
+export const makeMountPoint = (folder: MountPoint): void => {
   // The note first: a crash in between leaves a note without a folder, which harms nobody.
-  if (!existsSync(HOST_DATA_DIR)) writeFileSync(MADE_HERE, '');
-  mkdirSync(HOST_DATA_DIR, { recursive: true });
+  if (!existsSync(folder)) writeFileSync(madeHere(folder), '');
+  mkdirSync(folder, { recursive: true });
 };
 
 /**
@@ -22,10 +28,12 @@ export const makeMountPoint = (): void => {
  */
 export const removeSharedFolders = (): void => {
   if (registeredLabs().length > 0) return;
-  if (existsSync(MADE_HERE)) removeEmpty(HOST_DATA_DIR);
-  rmSync(MADE_HERE, { force: true });
+  for (const folder of MOUNT_POINTS) {
+    if (existsSync(madeHere(folder))) removeEmpty(folder);
+    rmSync(madeHere(folder), { force: true });
+  }
   removeEmpty(DEFAULT_STATE_ROOT);
-  removeEmpty(dirname(MADE_HERE));
+  removeEmpty(REGISTRY);
 };
 
 const removeEmpty = (folder: string): void => {
