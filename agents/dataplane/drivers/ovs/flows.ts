@@ -53,6 +53,13 @@ export const baseFlows = (): readonly FlowSpec[] => {
       priority: PRIORITY.exception,
       match: matching({ eth_type: IPV6, ip_proto: ICMPV6, icmpv6_type: SOLICITATION, ipv6_src: 0n }),
     },
+    last(TABLES.nd_reply),
+    {
+      ...last(TABLES.nd_reply),
+      priority: PRIORITY.entry,
+      match: matching({ eth_type: IPV6, ip_proto: ICMPV6, icmpv6_type: ADVERTISEMENT, icmpv6_code: 0n }),
+      actions: advertisement,
+    },
     last(TABLES.unicast, TABLES.flood),
     last(TABLES.flood),
   ];
@@ -127,18 +134,21 @@ export const networkFlows = (vni: Vni): NetworkFlows => {
             { metadata, eth_type: ARP, arp_op: REQUEST, arp_tpa: ipToBigInt(ip) },
             arpReply(ip, mac),
           )
-        : entry(
-            TABLES.responder,
-            {
-              metadata,
-              eth_type: IPV6,
-              ip_proto: ICMPV6,
-              icmpv6_type: SOLICITATION,
-              icmpv6_code: 0n,
-              nd_target: ipToBigInt(ip),
-            },
-            advertisement(ip, mac),
-          ),
+        : {
+            ...entry(
+              TABLES.responder,
+              {
+                metadata,
+                eth_type: IPV6,
+                ip_proto: ICMPV6,
+                icmpv6_type: SOLICITATION,
+                icmpv6_code: 0n,
+                nd_target: ipToBigInt(ip),
+              },
+              turnedSolicitation(ip, mac),
+            ),
+            gotoTable: TABLES.nd_reply,
+          },
     toPort: (mac, device) => entry(TABLES.unicast, { metadata, eth_dst: macNumber(mac) }, [output(device)]),
     toRemote: (mac, to) =>
       entry(TABLES.unicast, { metadata, eth_dst: macNumber(mac), [FROM_TUNNEL]: 0n }, [
@@ -167,15 +177,22 @@ const arpReply = (ip: IpAddress, mac: MacAddress): readonly ActionSpec[] => [
   output(BACK),
 ];
 
-/** Turns the solicitation around: RFC 4861 §7.2.4. */
-const advertisement = (ip: IpAddress, mac: MacAddress): readonly ActionSpec[] => [
+/**
+ * Turns the solicitation around (RFC 4861 §7.2.4), up to what only an advertisement has: the switch lets a flow set that
+ * only when it matches an advertisement, which is the flow of `nd_reply`.
+ */
+const turnedSolicitation = (ip: IpAddress, mac: MacAddress): readonly ActionSpec[] => [
   move('eth_src', 'eth_dst'),
   set('eth_src', macNumber(mac)),
   move('ipv6_src', 'ipv6_dst'),
   set('ipv6_src', ipToBigInt(ip)),
   set('icmpv6_type', ADVERTISEMENT),
-  set('nd_reserved', ADVERTISED),
+];
+
+/** Completes an advertisement, of whichever address: its sender is the target. */
+const advertisement: readonly ActionSpec[] = [
+  move('eth_src', 'nd_tll'),
   set('nd_options_type', TARGET_LINK_LAYER),
-  set('nd_tll', macNumber(mac)),
+  set('nd_reserved', ADVERTISED),
   output(BACK),
 ];

@@ -4,7 +4,7 @@ import type { Vni } from '#platform/net/vni.ts';
  * The tables of the integration bridge, in the order a frame of a guest goes through them. What comes out of a tunnel goes
  * from `classify` to `unicast` at once: it was checked where it came in, and asks nobody here. docs/pipeline.md shows them.
  */
-export const TABLES = { classify: 0, anti_spoof: 10, responder: 20, unicast: 30, flood: 40 } as const;
+export const TABLES = { classify: 0, anti_spoof: 10, responder: 20, nd_reply: 25, unicast: 30, flood: 40 } as const;
 
 /** 1 in a frame that came out of a tunnel, and never goes into one again (split horizon). `metadata` is its network's VNI. */
 export const FROM_TUNNEL = 'reg0';
