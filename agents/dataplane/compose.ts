@@ -10,6 +10,7 @@ import { parseVni } from '#platform/net/vni.ts';
 import { client } from '#platform/rpc/client.ts';
 import type { RpcService } from '#platform/rpc/handlers.ts';
 import { agentService } from './api/agent-service.ts';
+import { composeOverlays, composeSwitch } from './compose-overlays.ts';
 import type { AgentConfig } from './config.ts';
 import { LinuxBridgeDataplane } from './drivers/linuxbridge/dataplane.ts';
 import { OvsDataplane } from './drivers/ovs/dataplane.ts';
@@ -19,10 +20,10 @@ import { L2popSource } from './intake/l2pop-source.ts';
 import { NatsFeed } from './intake/nats-feed.ts';
 import { TopologyRegistry } from './intake/topology-registry.ts';
 import type { HostIdentity } from './model/intent.ts';
+import { EventLog } from './reconcile/event-log.ts';
 import { HostAgent } from './reconcile/host-agent.ts';
 import { PendingDowns } from './reconcile/pending-downs.ts';
 import { ReportedDevices } from './reconcile/reported-devices.ts';
-import { VswitchDatabase } from './protocols/ovsdb/vswitch-database.ts';
 import { HostCommands } from './sys/command.ts';
 import { dialUnix } from './sys/stream-socket.ts';
 import { FileJournal } from './sys/file-journal.ts';
@@ -36,25 +37,32 @@ export interface AgentParts {
   readonly services: readonly RpcService[];
 }
 
-/** Makes an agent for this network namespace. Throws DomainError `precondition` when no interface bears the VTEP address. */
+/**
+ * Makes an agent for this network namespace: of a mesh, or standing alone. Throws DomainError `precondition` when no
+ * interface bears the VTEP address.
+ */
 export const composeAgent = async (
   config: AgentConfig,
   log: Log,
   fail: (error: Error) => void,
 ): Promise<AgentParts> => {
-  const address = parseUnicastIp('vtep-address', config.vtepAddress);
+  const { database, component: ovsdb } = composeSwitch(config);
+  const files = new FileStore(config.stateDir);
+  if (config.standalone) {
+    const overlays = composeOverlays(config, { database, files, events: new EventLog() }, log);
+    return { components: [ovsdb, overlays.component], services: [overlays.service] };
+  }
+  const address = parseUnicastIp('vtep-address', config.vtepAddress ?? '');
   const host: HostIdentity = {
     hostId: config.hostId,
     vtep: { hostId: config.hostId, address, udpPort: config.udpPort },
   };
   const { mtu: underlayMtu, device: underlayDevice } = await findUnderlay(address, AbortSignal.timeout(10_000));
-  const files = new FileStore(config.stateDir);
   const journal = new FileJournal(join(config.stateDir, 'reported-devices'));
   const nats = new NatsConnection({ servers: config.nats, client: `weft-agent ${config.hostId}` }, log);
   const bus = new SubjectBus(nats, log);
   const topology = client(TopologyServiceService, config.topologyAddress);
   const l2pop = client(L2populationServiceService, config.l2popAddress);
-  const database = new VswitchDatabase({ dial: dialUnix, path: `${config.ovsRunDir}/db.sock` });
   const dataplane =
     config.driver === 'linuxbridge'
       ? new LinuxBridgeDataplane({ log })
@@ -109,14 +117,6 @@ export const composeAgent = async (
       return Promise.resolve();
     },
   };
-  const ovsdb: Component = {
-    name: 'ovsdb',
-    start: async () => {
-      database.start();
-      return Promise.resolve();
-    },
-    stop: async () => database.stop(),
-  };
   let listening: Disposable | undefined;
   const catchUp: Component = {
     name: 'catch-up',
@@ -131,8 +131,9 @@ export const composeAgent = async (
       return Promise.resolve();
     },
   };
+  const overlays = composeOverlays(config, { database, files, events: agent.events }, log);
   return {
-    components: [clients, nats, ovsdb, dataplane, agent, catchUp],
-    services: [agentService({ agent, dataplane, host, underlayMtu })],
+    components: [clients, nats, ovsdb, dataplane, agent, catchUp, overlays.component],
+    services: [agentService({ agent, dataplane, host, underlayMtu }), overlays.service],
   };
 };

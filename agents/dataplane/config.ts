@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { address, durationMs, path, urlList } from '#platform/config/schemas.ts';
 import { defineSettings, setting, type Values } from '#platform/config/settings.ts';
+import { DomainError } from '#platform/errors/domain-error.ts';
 import { parseUnicastIp } from '#platform/net/ip-address.ts';
 import { parseDeviceName, parseHostId } from '#platform/net/names.ts';
 
@@ -20,9 +21,13 @@ export const agentSettings = defineSettings({
     'id of this host in the control plane',
     checked((text) => parseHostId('host-id', text)).default(() => hostname()),
   ),
+  standalone: setting(
+    "whether to do without a control plane: only overlays by this agent's own API",
+    z.boolean().default(false),
+  ),
   vtepAddress: setting(
-    'underlay address of this host: IPv4 or IPv6',
-    checked((text) => parseUnicastIp('vtep-address', text)),
+    'underlay address of this host: IPv4 or IPv6; required unless it stands alone',
+    checked((text) => parseUnicastIp('vtep-address', text)).optional(),
   ),
   udpPort: setting(
     'UDP port of VXLAN: 4789 (IANA), 8472 for old Linux peers',
@@ -82,3 +87,13 @@ export const agentSettings = defineSettings({
 
 /** An agent's settings, parsed. */
 export type AgentConfig = Values<typeof agentSettings>;
+
+/** What no setting says by itself. Throws DomainError `invalid`. */
+export const checkAgentConfig = ({ standalone, vtepAddress }: AgentConfig): void => {
+  if (standalone || vtepAddress !== undefined) return;
+  const description =
+    'vtep-address is required: give --vtep-address or WEFT_VTEP_ADDRESS, or let the agent stand alone with --standalone';
+  throw new DomainError('invalid', 'BAD_CONFIGURATION', description, {
+    violations: [{ field: 'vtep-address', description }],
+  });
+};

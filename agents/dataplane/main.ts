@@ -6,16 +6,18 @@ import { readDescriptors } from '#platform/rpc/descriptors.ts';
 import { rpcServer } from '#platform/rpc/server.ts';
 import { telemetry } from '#platform/telemetry/setup.ts';
 import { composeAgent } from './compose.ts';
-import { agentSettings } from './config.ts';
+import { agentSettings, checkAgentConfig } from './config.ts';
 
 /** Runs one host's agent until it is told to end. `argv` is what follows the program's name. */
 export const runAgent = async (argv: readonly string[]): Promise<void> => {
   const loaded = loadProcessConfig(agentSettings, {
-    usage: 'weft agent: the dataplane agent of this host\n\nusage: weft agent --vtep-address ADDRESS [flags]',
+    usage:
+      'weft agent: the dataplane agent of this host\n\nusage: weft agent --vtep-address ADDRESS [flags]\n       weft agent --standalone [flags]',
     argv,
   });
   if (loaded === undefined) return;
   const config = loaded.values;
+  checkAgentConfig(config);
   const log = createLog({ name: 'weft-agent', level: config.logLevel, destination: 'stderr' }).child({
     host: config.hostId,
   });

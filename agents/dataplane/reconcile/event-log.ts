@@ -9,6 +9,8 @@ export interface HostEvent {
   readonly networkId?: string;
   readonly portId?: string;
   readonly device?: string;
+  /** The overlay, when it is one without a control plane. */
+  readonly overlay?: string;
   readonly outcomes?: readonly Outcome[];
   readonly traceId?: string;
 }

@@ -1,6 +1,6 @@
 import { DomainError } from '#platform/errors/domain-error.ts';
 import { overlayAlias, overlayOfAlias } from '../model/names.ts';
-import type { HostLink, ObservedHost } from '../model/observed.ts';
+import type { HostLink, ObservedHost, OvsPort } from '../model/observed.ts';
 import type { OverlayLink, OverlaySpec } from '../model/spec.ts';
 import type { OverlayStep } from '../model/step.ts';
 import { subnetProblems } from './checks.ts';
@@ -77,6 +77,9 @@ const planLink = (
   const linked = `overlay ${spec.name} is linked to ${link.bridge}`;
   const isPair = isPairOf(link, observed);
   if (!isPair) {
+    const stale = observed.ports.get(device);
+    // Open vSwitch goes on with the device that is gone, says nothing, and takes nothing from one that comes by its name.
+    if (stale !== undefined) steps.push(deletePort(stale.bridge, device, `the device of port ${device} is gone`));
     const argv = ['ip', 'link', 'add', device, 'type', 'veth', 'peer', 'name', peerDevice];
     steps.push(run('add-veth', device, argv, linked));
   }
@@ -95,7 +98,7 @@ const planLink = (
     const argv = ['ethtool', '-K', peerDevice, 'tx', 'off'];
     steps.push(needing(run('set-offload', peerDevice, argv, reason), device));
   }
-  steps.push(...planPort(spec, link, observed, linked));
+  steps.push(...planPort(spec, link, isPair ? observed.ports.get(device) : undefined, linked));
   if (hasBridge && now(peerDevice)?.master !== link.bridge) {
     steps.push(needing(setLink('attach-link', peerDevice, ['master', link.bridge], linked), device));
   }
@@ -108,10 +111,9 @@ const planLink = (
 const planPort = (
   spec: OverlaySpec,
   link: OverlayLink,
-  observed: ObservedHost,
+  port: OvsPort | undefined,
   linked: string,
 ): readonly OverlayStep[] => {
-  const port = observed.ports.get(link.device);
   if (port === undefined) return [addDevicePort(spec, link.device, linked)];
   if (port.bridge !== spec.bridge || port.type !== '') {
     return [

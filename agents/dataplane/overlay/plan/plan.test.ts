@@ -313,6 +313,36 @@ describe('the plan of an overlay', () => {
       },
       ['ovs-vsctl set-fail-mode ovs_sw0 standalone'],
     ],
+    [
+      'the pair is deleted',
+      (host) => {
+        host.delete('veth_sw0');
+      },
+      [
+        'ovs-vsctl del-port ovs_sw0 veth_sw0',
+        'ip link add veth_sw0',
+        'ip link set dev veth_sw0 mtu 1450 alias',
+        'ip link set dev veth_d0 mtu 1450 alias',
+        'ovs-vsctl add-port ovs_sw0 veth_sw0',
+        'ip link set dev veth_d0 master docker0',
+        'ip link set dev veth_sw0 up',
+        'ip link set dev veth_d0 up',
+      ],
+    ],
+    [
+      "the bridge's device is deleted",
+      (host) => {
+        host.delete('ovs_sw0');
+      },
+      [
+        'ovs-vsctl del-br ovs_sw0',
+        'ovs-vsctl add-br ovs_sw0',
+        'ip addr add 10.100.0.1/8 dev ovs_sw0',
+        'ip link set dev ovs_sw0 up',
+        'ovs-vsctl add-port ovs_sw0 vxlan0',
+        'ovs-vsctl add-port ovs_sw0 veth_sw0',
+      ],
+    ],
   ])('%s: what is missing is made again', (_, damage, starts) => {
     const host = exampleHost();
     const record = recordOf(EXAMPLE, host);

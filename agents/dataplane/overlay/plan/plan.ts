@@ -23,38 +23,61 @@ export interface OverlayPlan {
 }
 
 /** Desired minus observed, in order. Doing it and looking again gives no steps. */
-export const planOverlay = (record: OverlayRecord, observed: ObservedHost, wish: DatapathWish): OverlayPlan => {
+export const planOverlay = (record: OverlayRecord, found: ObservedHost, wish: DatapathWish): OverlayPlan => {
   const { spec } = record;
-  const bridge = observed.bridges.get(spec.bridge);
-  const datapath = chooseDatapath(bridge, observed, wish);
-  const foreign = foreignNames(spec, observed);
+  const datapath = chooseDatapath(found.bridges.get(spec.bridge), found, wish);
+  const foreign = foreignNames(spec, found);
   if (foreign !== undefined) return { steps: [], problems: [foreign], datapathType: datapath.type };
-  const { mtu, problems: mtuProblems } = chooseMtu(spec, observed, record.lastMtu);
-  const problems = [...datapath.problems, ...mtuProblems, ...underlayProblems(spec, observed, datapath.type)];
-  const found = { ...(mtu !== undefined && { mtu }), datapathType: datapath.type };
-  if (bridge === undefined && datapath.problems.length > 0) return { steps: [], problems, ...found };
-  const strays = [...observed.bridges.values()].filter(
-    ({ name, overlay }) => overlay === spec.name && name !== spec.bridge,
+  const { mtu, problems: mtuProblems } = chooseMtu(spec, found, record.lastMtu);
+  const problems = [...datapath.problems, ...mtuProblems, ...underlayProblems(spec, found, datapath.type)];
+  const facts = { ...(mtu !== undefined && { mtu }), datapathType: datapath.type };
+  const removals = planStrayBridges(spec, found);
+  const observed = withoutBridges(
+    found,
+    removals.flatMap(({ steps, bridge }) => (steps.length > 0 ? [bridge] : [])),
   );
-  const removals = strays.map(({ name }) =>
-    planBridgeRemoval(spec.name, name, observed, `overlay ${spec.name} has another bridge`),
-  );
+  problems.push(...removals.flatMap((each) => each.problems));
+  const bridge = observed.bridges.get(spec.bridge);
+  const cannotBe = bridge === undefined ? datapath.problems.length > 0 : !observed.links.has(spec.bridge);
+  if (cannotBe) return { steps: [], problems, ...facts };
   const tunnels = planTunnels(spec, observed);
   const links = planLinks(spec, observed, mtu, datapath.type);
-  // A bridge takes its ports along.
-  const gone = new Set(removals.flatMap(({ steps, bridge: name }) => (steps.length > 0 ? [name] : [])));
-  const isLeft = ({ ovs }: OverlayStep): boolean => ovs?.kind !== 'delete-port' || !gone.has(ovs.bridge);
   return {
     steps: [
       ...removals.flatMap(({ steps }) => steps),
       ...planBridge(spec, bridge, observed, mtu, datapath.type),
       ...planDevice(record, observed),
-      ...[...tunnels.removals, ...links.removals, ...tunnels.others, ...links.others].filter(isLeft),
+      ...tunnels.removals,
+      ...links.removals,
+      ...tunnels.others,
+      ...links.others,
     ],
-    problems: [...problems, ...removals.flatMap((each) => each.problems), ...links.problems],
-    ...found,
+    problems: [...problems, ...links.problems],
+    ...facts,
   };
 };
+
+/**
+ * Bridges with the overlay's mark that are not the one it is to have, and that one when its device is gone: Open vSwitch
+ * does not make the device of a bridge again.
+ */
+const planStrayBridges = (spec: OverlaySpec, observed: ObservedHost) =>
+  [...observed.bridges.values()]
+    .filter(({ overlay }) => overlay === spec.name)
+    .filter(({ name }) => name !== spec.bridge || !observed.links.has(name))
+    .map(({ name }) => {
+      const reason =
+        name === spec.bridge ? `the device of bridge ${name} is gone` : `overlay ${spec.name} has another bridge`;
+      return planBridgeRemoval(spec.name, name, observed, reason);
+    });
+
+/** The host once these bridges are gone: they take their ports along, and their devices. */
+const withoutBridges = (observed: ObservedHost, gone: readonly string[]): ObservedHost => ({
+  ...observed,
+  bridges: new Map([...observed.bridges].filter(([name]) => !gone.includes(name))),
+  ports: new Map([...observed.ports].filter(([, { bridge }]) => !gone.includes(bridge))),
+  links: new Map([...observed.links].filter(([name]) => !gone.includes(name))),
+});
 
 const planBridge = (
   spec: OverlaySpec,

@@ -1,0 +1,33 @@
+import type { CommandRunner } from '../sys/command.ts';
+import type { ObservedHost } from './model/observed.ts';
+import type { OverlaySpec, OverlayWish } from './model/spec.ts';
+import { observeKernel } from './observe.ts';
+import type { Switch } from './switch.ts';
+
+/**
+ * The host as it is now, as far as these overlays are concerned. A bridge that Open vSwitch' database has and the kernel has
+ * no device of is looked for again once ovs-vswitchd has done all it was told: it may just be starting.
+ */
+export const lookAtHost = async (
+  commands: CommandRunner,
+  ovs: Switch,
+  overlays: readonly (OverlaySpec | OverlayWish)[],
+  signal: AbortSignal,
+): Promise<ObservedHost> => {
+  const look = async (): Promise<ObservedHost> => {
+    const database = ovs.read();
+    const peers = new Set(overlays.flatMap((overlay) => overlay.peers.map(({ remote }) => remote)));
+    const offloads = overlays
+      .filter(({ bridge }) => database.bridges.get(bridge)?.datapathType === 'netdev')
+      .flatMap(({ links }) => links.map(({ peerDevice }) => peerDevice))
+      .filter((name) => name !== undefined);
+    return { ...database, ...(await observeKernel(commands, { peers: [...peers], offloads }, signal)) };
+  };
+  const observed = await look();
+  const isWhole = [...observed.bridges.values()].every(
+    ({ name, overlay }) => overlay === undefined || observed.links.has(name),
+  );
+  if (isWhole) return observed;
+  await ovs.settle(signal);
+  return await look();
+};
