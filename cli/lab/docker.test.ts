@@ -19,7 +19,7 @@ const host = 'h1';
 const root = join(import.meta.dirname, '../..');
 // Of this machine, not of the hosts.
 const shared = [
-  '/etc/docker',
+  '/etc/docker/daemon.json',
   '/opt/containerd',
   '/etc/containerd',
   '/var/lib/docker',
