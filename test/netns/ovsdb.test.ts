@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { DomainError } from '#platform/errors/domain-error.ts';
+import type { DomainError } from '#platform/errors/domain-error.ts';
 import { eventually } from '#platform/testing/eventually.ts';
 import { leakCheck } from '#platform/testing/leak-check.ts';
 import { OvsdbClient } from '../../agents/dataplane/protocols/ovsdb/client.ts';
-import { scalar, table } from '../../agents/dataplane/protocols/ovsdb/column.ts';
+import { type Column, scalar, table } from '../../agents/dataplane/protocols/ovsdb/column.ts';
 import {
   comment,
   insert,
@@ -15,7 +15,7 @@ import {
   update,
   wait,
 } from '../../agents/dataplane/protocols/ovsdb/operation.ts';
-import { OvsdbReplica, type RowChange } from '../../agents/dataplane/protocols/ovsdb/replica.ts';
+import { OvsdbReplica } from '../../agents/dataplane/protocols/ovsdb/replica.ts';
 import { namedUuid } from '../../agents/dataplane/protocols/ovsdb/uuid.ts';
 import { VswitchDatabase } from '../../agents/dataplane/protocols/ovsdb/vswitch-database.ts';
 import {
@@ -23,12 +23,21 @@ import {
   Interface,
   OpenVswitch,
   Port,
-  type VswitchTable,
   vswitchTables,
 } from '../../agents/dataplane/protocols/ovsdb/vswitch-tables.ts';
 import { type Dial, dialUnix } from '../../agents/dataplane/sys/stream-socket.ts';
+import { Door } from '../support/door.ts';
 import { type Ovs, startOvs } from '../support/ovs.ts';
+import {
+  bridgeNamed,
+  bridgeWithPort,
+  emptyDatabase,
+  interfaceNamed,
+  journalOf,
+  openDatabase,
+} from '../support/vswitch.ts';
 
+const run = promisify(execFile);
 const never = new AbortController().signal;
 const soon = (ms = 5_000): AbortSignal => AbortSignal.timeout(ms);
 let ovs: Ovs;
@@ -41,142 +50,43 @@ afterAll(async () => {
   await ovs[Symbol.asyncDispose]();
 });
 
-/** Leaves nothing of what the test before made. */
 beforeEach(async () => {
-  const bridges = (await ovs.vsctl('list-br')).split('\n').filter((name) => name !== '');
-  await ovs.vsctl(
-    ...['set', 'Open_vSwitch', '.', 'external_ids={}', 'other_config={}'],
-    ...bridges.flatMap((name) => ['--', 'del-br', name]),
-  );
+  await emptyDatabase(ovs);
 });
-
-const openDatabase = async (dial: Dial = dialUnix): Promise<VswitchDatabase> => {
-  const database = new VswitchDatabase({ dial, path: ovs.dbSocket });
-  database.start();
-  await database.replica.synced(soon());
-  return database;
-};
-
-/** What a replica told, in short. */
-const journalOf = (replica: OvsdbReplica<VswitchTable>): string[] => {
-  const journal: string[] = [];
-  replica.listen({
-    onChange: (changes) => {
-      journal.push(...changes.map(told).sort());
-    },
-    onConnected: () => journal.push('connected'),
-    onLost: () => journal.push('lost'),
-  });
-  return journal;
-};
-
-const told = ({ table, before, after }: RowChange<VswitchTable>): string => {
-  const row = after ?? before;
-  const name = row !== undefined && 'name' in row ? ` ${row.name ?? ''}` : '';
-  if (before === undefined) return `+${table}${name}`;
-  if (after === undefined) return `-${table}${name}`;
-  const columns = Object.keys(before).filter((column) => Reflect.get(before, column) !== Reflect.get(after, column));
-  return `${table}${name}: ${columns.join(' ')}`;
-};
-
-const bridgeNamed = (database: VswitchDatabase, name: string) =>
-  [...database.replica.rows(Bridge)].find(([, row]) => row.name === name);
-
-const interfaceNamed = (database: VswitchDatabase, name: string) =>
-  [...database.replica.rows(Interface).values()].find((row) => row.name === name);
-
-/** A bridge of the userspace datapath with one internal port. */
-const bridgeWithPort = (bridge: string, port: string) =>
-  [
-    mutate(OpenVswitch, [], [['bridges', 'insert', [namedUuid('bridge')]]]),
-    insert(Bridge, { name: bridge, datapath_type: 'netdev', ports: [namedUuid('port')] }, 'bridge'),
-    insert(Port, { name: port, interfaces: [namedUuid('interface')] }, 'port'),
-    insert(Interface, { name: port, type: 'internal', external_ids: new Map([['iface-id', 'x']]) }, 'interface'),
-  ] as const;
-
-/** A door through which a test sees and bends what goes by. */
-class Door {
-  readonly #streams = new Set<() => void>();
-  #held: Buffer[] | undefined;
-  #release: (() => void) | undefined;
-  /** All that came. */
-  heard = '';
-  open = true;
-  /** Answers in place of the server, or says nothing. */
-  answer: (message: string) => string | undefined = () => undefined;
-  /** Cuts what comes into pieces of that many bytes. */
-  pieces = Infinity;
-
-  readonly dial: Dial = async (path, handlers, signal) => {
-    if (!this.open) throw new DomainError('unavailable', 'SOCKET_UNREACHABLE', 'the door is closed');
-    const hand = (chunk: Buffer): void => {
-      for (let at = 0; at < chunk.length; at += this.pieces) {
-        handlers.data(chunk.subarray(at, Math.min(chunk.length, at + this.pieces)));
-      }
-    };
-    const data = (chunk: Buffer): void => {
-      this.heard += chunk.toString();
-      if (this.#held === undefined) hand(chunk);
-      else {
-        this.#held.push(chunk);
-        this.#release = () => {
-          hand(Buffer.concat(this.#held ?? []));
-          this.#held = undefined;
-        };
-      }
-    };
-    const stream = await dialUnix(path, { data, closed: handlers.closed }, signal);
-    const cut = (): void => {
-      stream.close();
-      handlers.closed(new Error('cut by the test'));
-    };
-    this.#streams.add(cut);
-    return {
-      write: (bytes) => {
-        const answer = this.answer(Buffer.from(bytes).toString());
-        if (answer === undefined) stream.write(bytes);
-        else
-          setImmediate(() => {
-            data(Buffer.from(answer));
-          });
-      },
-      close: () => {
-        this.#streams.delete(cut);
-        stream.close();
-      },
-    };
-  };
-
-  /** Keeps back what comes, until released as one chunk. */
-  hold(): void {
-    this.#held = [];
-  }
-
-  release(): void {
-    this.#release?.();
-  }
-
-  /** Ends all connections; the server finds out, too. */
-  cut(): void {
-    for (const cut of this.#streams) cut();
-    this.#streams.clear();
-  }
-}
 
 describe('a transaction', () => {
   test('brings what each operation brings', async () => {
-    await using database = await openDatabase();
+    await using database = await openDatabase(ovs);
     const [, bridge] = await database.client.transact(bridgeWithPort('wdb-0', 'wdb-1'), never);
     expect(bridgeNamed(database, 'wdb-0')?.[0]).toBe(bridge);
     const results = await database.client.transact(
       [
         wait(Bridge, [['name', '==', 'wdb-0']], ['fail_mode'], '==', [{ fail_mode: undefined }]),
         update(Bridge, [['_uuid', '==', bridge]], { fail_mode: 'secure', protocols: ['OpenFlow14', 'OpenFlow13'] }),
-        mutate(Bridge, [['protocols', 'includes', ['OpenFlow13']]], [
-          ['external_ids', 'insert', new Map([['a', '1'], ['b', '2'], ['c', '3']])],
-          ['external_ids', 'delete', ['a']],
-          ['external_ids', 'delete', new Map([['b', 'something else'], ['c', '3']])],
-        ]),
+        mutate(
+          Bridge,
+          [['protocols', 'includes', ['OpenFlow13']]],
+          [
+            [
+              'external_ids',
+              'insert',
+              new Map([
+                ['a', '1'],
+                ['b', '2'],
+                ['c', '3'],
+              ]),
+            ],
+            ['external_ids', 'delete', ['a']],
+            [
+              'external_ids',
+              'delete',
+              new Map([
+                ['b', 'something else'],
+                ['c', '3'],
+              ]),
+            ],
+          ],
+        ),
         select(Bridge, [['name', '==', 'wdb-0']], ['name', 'fail_mode', 'protocols', 'external_ids']),
         comment('wdb: “a remark”'),
         remove(Bridge, [['name', '==', 'nothing has this name']]),
@@ -195,7 +105,7 @@ describe('a transaction', () => {
   });
 
   test('is refused in the server’s words, for the operation that failed, and does nothing', async () => {
-    await using database = await openDatabase();
+    await using database = await openDatabase(ovs);
     const { client } = database;
     await client.transact(bridgeWithPort('wdb-0', 'wdb-1'), never);
     const mode = update(OpenVswitch, [], { external_ids: new Map([['wdb', 'half done']]) });
@@ -227,7 +137,7 @@ describe('a transaction', () => {
 
   test('does not wait for others, and is over for a caller who gives it up', async () => {
     await using _ = leakCheck();
-    await using database = await openDatabase();
+    await using database = await openDatabase(ovs);
     const { client } = database;
     const abort = new AbortController();
     const waiting = client.transact([wait(Bridge, [], ['name'], '!=', [], 60_000)], abort.signal);
@@ -251,7 +161,7 @@ describe('a transaction', () => {
   });
 
   test('is in the copy when it resolves', async () => {
-    await using database = await openDatabase();
+    await using database = await openDatabase(ovs);
     for (let n = 0; n < 100; n += 1) {
       const value = n.toString();
       await database.client.transact([update(OpenVswitch, [], { external_ids: new Map([['n', value]]) })], never);
@@ -276,7 +186,7 @@ describe('the copy', () => {
         },
         signal,
       );
-    await using database = await openDatabase(stamped);
+    await using database = await openDatabase(ovs, stamped);
     const journal = journalOf(database.replica);
     const own: number[] = [];
     database.replica.listen({ onChange: () => own.push(performance.now() - arrived) });
@@ -296,14 +206,14 @@ describe('the copy', () => {
   test('is the same however the stream is cut', async () => {
     const door = new Door();
     door.pieces = 1;
-    await using database = await openDatabase(door.dial);
+    await using database = await openDatabase(ovs, door.dial);
     await database.client.transact(bridgeWithPort('wdb-0', 'wdb-1'), never);
     await database.client.transact([update(Interface, [], { external_ids: new Map([['ключ', '{"}\\']]) })], never);
     expect(interfaceNamed(database, 'wdb-1')?.external_ids).toEqual(new Map([['ключ', '{"}\\']]));
   });
 
   test('takes a change that comes together with the first answer after it', async () => {
-    await using other = await openDatabase();
+    await using other = await openDatabase(ovs);
     const door = new Door();
     door.hold();
     await using database = new VswitchDatabase({ dial: door.dial, path: ovs.dbSocket });
@@ -325,7 +235,7 @@ describe('the copy', () => {
       const { method, id } = JSON.parse(message) as { readonly method: string; readonly id: number };
       return method === 'monitor_cond_since' ? JSON.stringify({ id, error: 'unknown method' }) : undefined;
     };
-    await using database = await openDatabase(door.dial);
+    await using database = await openDatabase(ovs, door.dial);
     const journal = journalOf(database.replica);
     await ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.', 'external_ids:a=1');
     await eventually('the change is seen', () => journal.length > 0);
@@ -349,4 +259,106 @@ describe('the copy', () => {
     // The connection serves transactions all the same, and is made anew less and less often.
     expect(replica.current).toBe(false);
   });
+});
+
+describe('a live transaction', () => {
+  test('is over when ovs-vswitchd has done it, for each of many at once', async () => {
+    await using database = await openDatabase(ovs);
+    await database.transactLive(bridgeWithPort('wdb-0', 'wdb-1'), never);
+    expect(interfaceNamed(database, 'wdb-1')).toMatchObject({ ofport: expect.any(Number) as number, error: undefined });
+    const ports = await Promise.all(
+      Array.from({ length: 20 }, async (_, n) => {
+        const name = `wdb-p${n.toString()}`;
+        const [interfaceRow] = await database.transactLive(
+          [
+            insert(Interface, { name, type: n % 2 === 0 ? 'internal' : 'system' }, 'i'),
+            insert(Port, { name, interfaces: [namedUuid('i')] }, 'p'),
+            mutate(Bridge, [['name', '==', 'wdb-0']], [['ports', 'insert', [namedUuid('p')]]]),
+          ],
+          never,
+        );
+        return database.replica.rows(Interface).get(interfaceRow);
+      }),
+    );
+    for (const [n, row] of ports.entries()) {
+      if (n % 2 === 0) expect(row).toMatchObject({ ofport: expect.any(Number) as number, error: undefined });
+      else expect(row).toMatchObject({ ofport: -1, error: expect.stringContaining('No such device') as string });
+    }
+  });
+
+  test('says at its deadline that ovs-vswitchd has not taken it up, and goes on when that comes back', async () => {
+    await using _ = leakCheck();
+    await using database = await openDatabase(ovs);
+    const notCaughtUp = { code: 'deadline', reason: 'VSWITCHD_NOT_CAUGHT_UP' };
+    const set = (value: string) => [update(OpenVswitch, [], { external_ids: new Map([['live', value]]) })] as const;
+    ovs.vswitchd.pause();
+    try {
+      await expect(database.transactLive(set('1'), never, { withinMs: 50 })).rejects.toMatchObject({
+        ...notCaughtUp,
+        message: expect.stringMatching(/^ovs-vswitchd has not taken up configuration \d+, it is at \d+/) as string,
+      });
+      await expect(database.transactLive(set('2'), soon(50))).rejects.toMatchObject(notCaughtUp);
+      const abort = new AbortController();
+      const given = database.transactLive(set('3'), abort.signal);
+      const patient = database.transactLive(set('4'), never);
+      await eventually('it is written', async () =>
+        (await ovs.vsctl('--no-wait', 'get', 'Open_vSwitch', '.', 'external_ids')).includes('4'),
+      );
+      abort.abort(new Error('enough'));
+      await expect(given).rejects.toThrow('enough');
+      const stopped = await openDatabase(ovs);
+      const next = (): number | undefined => [...stopped.replica.rows(OpenVswitch).values()][0]?.next_cfg;
+      const before = next();
+      const stopping = expect(stopped.transactLive([], never)).rejects.toMatchObject({ reason: 'STOPPING' });
+      await eventually('it is written', () => next() !== before);
+      await stopped.stop();
+      await stopping;
+      ovs.vswitchd.resume();
+      await expect(patient).resolves.toEqual([1]);
+    } finally {
+      ovs.vswitchd.resume();
+    }
+  });
+
+  test('waits for ovs-vswitchd across a crash of ovsdb-server, too', async () => {
+    await using database = await openDatabase(ovs);
+    await ovs.vswitchd.kill9();
+    let waiting: Promise<unknown>;
+    try {
+      waiting = database.transactLive(bridgeWithPort('wdb-0', 'wdb-1'), never, { withinMs: 20_000 });
+      await eventually('it is written', () => bridgeNamed(database, 'wdb-0') !== undefined);
+      await ovs.ovsdb.kill9();
+    } finally {
+      await ovs.ovsdb.restart();
+      await ovs.vswitchd.restart();
+    }
+    await waiting;
+    expect(interfaceNamed(database, 'wdb-1')?.ofport).toBeTypeOf('number');
+  });
+});
+
+test('the declared tables are those of the schema that the server has', async () => {
+  interface SchemaType {
+    readonly key: string | { readonly type: string };
+    readonly value?: string | { readonly type: string };
+    readonly min?: number;
+    readonly max?: number | 'unlimited';
+  }
+  const { stdout } = await run('ovsdb-client', ['get-schema', `unix:${ovs.dbSocket}`, 'Open_vSwitch']);
+  const { tables } = JSON.parse(stdout) as {
+    readonly tables: Record<string, { readonly columns: Record<string, { readonly type: string | SchemaType }> }>;
+  };
+  const atomOf = (type: SchemaType['key']): string => (typeof type === 'string' ? type : type.type);
+  for (const { name, columns } of vswitchTables) {
+    for (const [column, declared] of Object.entries<Column>(columns)) {
+      const type = tables[name]?.columns[column]?.type ?? 'absent';
+      const { key, value, min = 1, max = 1 }: SchemaType = typeof type === 'string' ? { key: type } : type;
+      const single = min === 1 ? 'scalar' : 'optional';
+      const expected =
+        value === undefined
+          ? { shape: max === 1 ? single : 'set', atom: atomOf(key) }
+          : { shape: 'map', key: atomOf(key), atom: atomOf(value) };
+      expect({ [`${name}.${column}`]: declared }).toEqual({ [`${name}.${column}`]: expected });
+    }
+  }
 });

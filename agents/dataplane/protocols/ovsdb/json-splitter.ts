@@ -31,26 +31,29 @@ export class JsonSplitter {
 
   /** Throws `internal` for what is no object and for one larger than the limit; the stream is of no use afterwards. */
   push(chunk: Buffer): void {
+    // Locals, since every byte of every message comes by here.
+    let [depth, inString, escaped] = [this.#depth, this.#inString, this.#escaped];
     let from = 0;
     for (let at = 0; at < chunk.length; at += 1) {
       const byte = chunk[at];
-      if (this.#inString) {
-        if (this.#escaped) this.#escaped = false;
-        else if (byte === BACKSLASH) this.#escaped = true;
-        else if (byte === QUOTE) this.#inString = false;
-      } else if (this.#depth === 0) {
+      if (inString) {
+        if (escaped) escaped = false;
+        else if (byte === BACKSLASH) escaped = true;
+        else if (byte === QUOTE) inString = false;
+      } else if (depth === 0) {
         if (byte === OPEN_BRACE) {
-          this.#depth = 1;
+          depth = 1;
           from = at;
         } else if (byte === undefined || !WHITESPACE.has(byte)) throw noObject(chunk.subarray(at));
-      } else if (byte === QUOTE) this.#inString = true;
-      else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#depth += 1;
+      } else if (byte === QUOTE) inString = true;
+      else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth += 1;
       else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-        this.#depth -= 1;
-        if (this.#depth === 0) this.#onMessage(this.#take(chunk.subarray(from, at + 1)));
+        depth -= 1;
+        if (depth === 0) this.#onMessage(this.#take(chunk.subarray(from, at + 1)));
       }
     }
-    if (this.#depth > 0) this.#keep(chunk.subarray(from));
+    [this.#depth, this.#inString, this.#escaped] = [depth, inString, escaped];
+    if (depth > 0) this.#keep(chunk.subarray(from));
   }
 
   #keep(piece: Buffer): void {
@@ -77,4 +80,8 @@ const noObject = (rest: Buffer): DomainError =>
   );
 
 const tooLarge = (maxBytes: number): DomainError =>
-  new DomainError('internal', 'OVSDB_MALFORMED', `ovsdb-server sent a message of more than ${maxBytes.toString()} bytes`);
+  new DomainError(
+    'internal',
+    'OVSDB_MALFORMED',
+    `ovsdb-server sent a message of more than ${maxBytes.toString()} bytes`,
+  );

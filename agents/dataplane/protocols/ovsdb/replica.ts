@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { aborted } from '#platform/async/aborted.ts';
 import type { DomainError } from '#platform/errors/domain-error.ts';
 import type { OvsdbClient, OvsdbSession } from './client.ts';
@@ -6,8 +7,6 @@ import { ReplicatedRows, type RowChange } from './replicated-rows.ts';
 import type { Outcome, RpcConnection } from './rpc-connection.ts';
 import { isUuid, type Uuid, ZERO_UUID } from './uuid.ts';
 import { asArray, type Json, malformed } from './wire.ts';
-
-export type { RowChange } from './replicated-rows.ts';
 
 /** Who follows a replica; called synchronously, so that `rows` is what the changes led to, and must not throw. */
 export interface ReplicaListener<T extends Table> {
@@ -22,8 +21,6 @@ export interface ReplicaListener<T extends Table> {
 /** How the server is asked to tell of changes: since a transaction (OVS 2.12 and later), or else from the start. */
 type Method = 'monitor_cond_since' | 'monitor_cond';
 
-let count = 0;
-
 /**
  * A copy of some tables of a database, kept current by its monitor (ovsdb-server(7) §4.1.12 to 4.1.16). After a lost
  * connection it takes up where it was, or compares all there is with what it has: either way its listeners hear of what
@@ -34,7 +31,8 @@ export class OvsdbReplica<T extends Table> implements Disposable {
   readonly #tables: readonly T[];
   readonly #rows: ReplicatedRows<T>;
   readonly #listeners = new Set<ReplicaListener<T>>();
-  readonly #monitorId: string;
+  /** Unique among those of a connection. */
+  readonly #monitorId = randomUUID();
   readonly #attachment: Disposable;
   #connection: RpcConnection | undefined;
   #lastTransaction = ZERO_UUID;
@@ -44,8 +42,6 @@ export class OvsdbReplica<T extends Table> implements Disposable {
   #becameCurrent = Promise.withResolvers<void>();
 
   constructor(client: OvsdbClient, tables: readonly T[]) {
-    count += 1;
-    this.#monitorId = `weft-${count.toString()}`;
     this.#client = client;
     this.#tables = tables;
     this.#rows = new ReplicatedRows(tables);

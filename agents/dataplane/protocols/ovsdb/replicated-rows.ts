@@ -38,7 +38,10 @@ export class ReplicatedRows<T extends Table> {
 
   /** A view that changes with the copy; empty for a table that is not copied. */
   of<U extends T>(table: U): ReadonlyMap<Uuid, Row<U>> {
-    return (this.#rows.get(table.name) ?? new Map<Uuid, Row<Table>>()) as ReadonlyMap<Uuid, unknown> as ReadonlyMap<Uuid, Row<U>>;
+    return (this.#rows.get(table.name) ?? new Map<Uuid, Row<Table>>()) as ReadonlyMap<Uuid, unknown> as ReadonlyMap<
+      Uuid,
+      Row<U>
+    >;
   }
 
   /** Takes what changed since the copy was made. */

@@ -80,12 +80,10 @@ const readResult = (operation: Operation, result: unknown): unknown => {
     case 'select': {
       const rows = asArray(members['rows']);
       if (rows === undefined) throw malformed(where, result, 'has no rows');
-      return rows.map(
-        (row): SelectedRow<typeof operation.table> => ({
-          uuid: decodeUuid(where, asObject(row)?.['_uuid']),
-          row: decodeColumns(operation.table, operation.columns, row),
-        }),
-      );
+      return rows.map((row): SelectedRow<typeof operation.table> => ({
+        uuid: decodeUuid(where, asObject(row)?.['_uuid']),
+        row: decodeColumns(operation.table, operation.columns, row),
+      }));
     }
     case 'wait':
     case 'comment':

@@ -54,11 +54,9 @@ export const modifyRow = <T extends Table>(table: T, before: Row<T>, wire: unkno
 
 /** `after`, with the values of `before` where they are the same; `before` itself where all are. */
 export const keepSame = <T extends Table>(table: T, before: Row<T>, after: Row<T>): Row<T> => {
-  const [old, row]: [Values, Record<string, Value>] = [before as Values, { ...(after as Values) }];
-  let same = true;
-  for (const name of Object.keys(table.columns)) {
-    if (sameValue(old[name], row[name])) row[name] = old[name];
-    else same = false;
-  }
-  return same ? before : (row as Row<T>);
+  const [old, now]: readonly [Values, Values] = [before, after];
+  const names = Object.keys(table.columns);
+  const same = names.filter((name) => sameValue(old[name], now[name]));
+  if (same.length === names.length) return before;
+  return { ...after, ...Object.fromEntries(same.map((name) => [name, old[name]])) };
 };

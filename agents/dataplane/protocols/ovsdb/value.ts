@@ -1,6 +1,5 @@
 import type { Atom, Column } from './column.ts';
 import { ZERO_UUID } from './uuid.ts';
-import { asArray } from './wire.ts';
 
 /** What any column can hold, as it is read: `ValueOf` of a column that is not known yet. */
 export type Value = Atom | undefined | readonly Atom[] | ReadonlyMap<Atom, Atom>;
@@ -29,14 +28,16 @@ export const compareAtoms = (a: Atom, b: Atom): number => {
 
 /** Whether two values of one column are the same. */
 export const sameValue = (a: Value, b: Value): boolean => {
-  if (a === b) return true;
-  if (a instanceof Map && b instanceof Map) {
-    return a.size === b.size && [...(a as ReadonlyMap<Atom, Atom>)].every(([key, value]) => b.get(key) === value);
-  }
-  const [some, others] = [asArray(a), asArray(b)];
-  return (
-    some !== undefined && some.length === others?.length && some.every((element, index) => element === others[index])
-  );
+  if (a === b || typeof a !== 'object' || typeof b !== 'object') return a === b;
+  if (a instanceof Map) return b instanceof Map && sameMap(a, b);
+  const [some, others] = [a as readonly Atom[], b as readonly Atom[]];
+  return some.length === others.length && some.every((element, index) => element === others[index]);
+};
+
+const sameMap = (a: ReadonlyMap<Atom, Atom>, b: ReadonlyMap<Atom, Atom>): boolean => {
+  if (a.size !== b.size) return false;
+  for (const [key, value] of a) if (b.get(key) !== value) return false;
+  return true;
 };
 
 /**

@@ -1,4 +1,5 @@
 import { withDeadline } from '#platform/async/deadline.ts';
+import { follow } from '#platform/async/follow.ts';
 import { DomainError } from '#platform/errors/domain-error.ts';
 import { OvsdbClient, type OvsdbClientOptions } from './client.ts';
 import { mutate, type Operation, type ResultsOf, select } from './operation.ts';
@@ -20,15 +21,16 @@ export class VswitchDatabase implements AsyncDisposable {
   readonly client: OvsdbClient;
   readonly replica: OvsdbReplica<VswitchTable>;
   readonly #waiters = new Set<Waiter>();
+  readonly #halt = new AbortController();
 
   constructor(options: OvsdbClientOptions) {
     this.client = new OvsdbClient(options);
     this.replica = new OvsdbReplica(this.client, vswitchTables);
-    this.replica.listen({
-      onChange: (changes) => {
-        if (this.#waiters.size > 0 && changes.some(({ table }) => table === 'Open_vSwitch')) this.#wake();
-      },
-    });
+    const wake = (): void => {
+      const current = this.#currentConfiguration();
+      for (const { configuration, live } of this.#waiters) if (current >= configuration) live();
+    };
+    this.replica.listen({ onChange: wake, onConnected: wake });
   }
 
   /** Begins to connect; `replica.synced` tells when it has all there is. */
@@ -36,8 +38,9 @@ export class VswitchDatabase implements AsyncDisposable {
     this.client.start();
   }
 
-  /** Ends it for good. Never rejects. */
+  /** Ends it for good; who waits is told. Never rejects. */
   async stop(): Promise<void> {
+    this.#halt.abort(new DomainError('unavailable', 'STOPPING', 'the OVSDB client is stopping'));
     this.replica[Symbol.dispose]();
     await this.client.stop();
   }
@@ -50,8 +53,8 @@ export class VswitchDatabase implements AsyncDisposable {
    * As `client.transact`, and resolves once ovs-vswitchd has made it so, as ovs-vsctl does without `--no-wait`: it counts
    * `next_cfg` up and waits for `cur_cfg` to get there, whatever others count meanwhile and however often the connection is
    * lost. What ovs-vswitchd made of it is in the replica then: an interface it could not open has an `error`.
-   * Rejects besides with `deadline` (`VSWITCHD_NOT_CAUGHT_UP`) when ovs-vswitchd does not within `withinMs`, or before
-   * `signal` aborts because of a deadline of its own; and with the signal's reason. The transaction is done in both cases.
+   * Rejects besides with `deadline` (`VSWITCHD_NOT_CAUGHT_UP`) when ovs-vswitchd does not within `withinMs` or the deadline
+   * that `signal` stands for, and with the signal's reason when it aborts for another; the transaction is done by then.
    */
   async transactLive<const Operations extends readonly Operation[]>(
     operations: Operations,
@@ -62,7 +65,7 @@ export class VswitchDatabase implements AsyncDisposable {
     const [root] = found;
     if (root === undefined) throw noRoot();
     await this.#live(root.row.next_cfg, signal, withinMs);
-    return results as unknown as ResultsOf<Operations>;
+    return results;
   }
 
   async #live(configuration: number, signal: AbortSignal, withinMs: number): Promise<void> {
@@ -70,8 +73,9 @@ export class VswitchDatabase implements AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter: Waiter = { configuration, live: resolve };
     this.#waiters.add(waiter);
+    using linked = follow(signal, this.#halt.signal);
     try {
-      await withDeadline(withinMs, signal, () => promise);
+      await withDeadline(withinMs, linked.signal, () => promise);
     } catch (error) {
       throw isDeadline(error) ? notCaughtUp(configuration, this.#currentConfiguration(), error) : error;
     } finally {
@@ -79,14 +83,9 @@ export class VswitchDatabase implements AsyncDisposable {
     }
   }
 
-  #wake(): void {
-    const current = this.#currentConfiguration();
-    for (const { configuration, live } of this.#waiters) if (current >= configuration) live();
-  }
-
   /** -1: not known. */
   #currentConfiguration(): number {
-    const [root] = this.replica.rows(OpenVswitch).values();
+    const [root] = this.replica.current ? this.replica.rows(OpenVswitch).values() : [];
     return root?.cur_cfg ?? -1;
   }
 }
@@ -95,7 +94,9 @@ export class VswitchDatabase implements AsyncDisposable {
 const COUNT_UP = [mutate(OpenVswitch, [], [['next_cfg', '+=', 1]]), select(OpenVswitch, [], ['next_cfg'])] as const;
 
 const isDeadline = (error: unknown): boolean =>
-  error instanceof DomainError ? error.code === 'deadline' : error instanceof DOMException && error.name === 'TimeoutError';
+  error instanceof DomainError
+    ? error.code === 'deadline'
+    : error instanceof DOMException && error.name === 'TimeoutError';
 
 const notCaughtUp = (wanted: number, current: number, cause: unknown): DomainError =>
   new DomainError(

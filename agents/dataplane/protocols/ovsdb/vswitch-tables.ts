@@ -37,7 +37,11 @@ export const Port = table('Port', {
   other_config: map('string', 'string'),
 });
 
-/** The one device of a port, or one of a bond; garbage unless a `Port` row refers to it. */
+/**
+ * The one device of a port, or one of a bond; garbage unless a `Port` row refers to it. `mac_in_use`, `mtu`, `ifindex`,
+ * `admin_state` and `link_state` are not kept on disk: they are empty after a restart of ovsdb-server, until ovs-vswitchd
+ * has connected again and written them.
+ */
 export const Interface = table('Interface', {
   name: scalar('string'),
   type: scalar('string'),
