@@ -247,17 +247,20 @@ describe('the copy', () => {
     expect(door.heard).not.toContain('update3');
   });
 
-  test('says what the server has against it', async () => {
-    const Port2 = table('Port', { name: scalar('string'), colour: scalar('string') });
-    await using client = new OvsdbClient({ dial: dialUnix, path: ovs.dbSocket });
-    using replica = new OvsdbReplica(client, [Port2]);
+  test('says once what the server has against it, and asks less and less often', async () => {
+    const Coloured = table('Port', { name: scalar('string'), colour: scalar('string') });
+    const door = new Door();
+    await using client = new OvsdbClient({ dial: door.dial, path: ovs.dbSocket });
+    using replica = new OvsdbReplica(client, [Coloured]);
     const lost: DomainError[] = [];
     replica.listen({ onLost: (error) => lost.push(error) });
     client.start();
     await expect(replica.synced(soon(700))).rejects.toMatchObject({ name: 'TimeoutError' });
     expect(lost.map(({ message }) => message)).toEqual([expect.stringContaining('colour is not a valid column name')]);
-    // The connection serves transactions all the same, and is made anew less and less often.
     expect(replica.current).toBe(false);
+    // At once, then after 25 ms at least, 50, 100, 200 and so on: without backing off it would be 15 or more.
+    expect(door.attempts).toBeGreaterThan(2);
+    expect(door.attempts).toBeLessThan(8);
   });
 });
 

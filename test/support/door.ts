@@ -6,6 +6,8 @@ export class Door {
   readonly #streams = new Set<() => void>();
   #held: Buffer[] | undefined;
   #release: (() => void) | undefined;
+  /** How often somebody came to it. */
+  attempts = 0;
   /** All that came. */
   heard = '';
   /** Whether it lets anybody through. */
@@ -16,6 +18,7 @@ export class Door {
   pieces = Infinity;
 
   readonly dial: Dial = async (path, handlers, signal) => {
+    this.attempts += 1;
     if (!this.open) throw new DomainError('unavailable', 'SOCKET_UNREACHABLE', 'the door is closed');
     const hand = (chunk: Buffer): void => {
       for (let at = 0; at < chunk.length; at += this.pieces) {
