@@ -56,22 +56,31 @@ const networkMtu = ({ hosts: [first] }: ControlContext): number =>
 /** How a lab host's agent runs. */
 export const agentProcess = (context: HostContext, separate: boolean, flags: readonly string[] = []): ProcessSpec => {
   const at = (port: number): string => `${context.controlAddress}:${port.toString()}`;
-  return {
-    name: 'agent',
-    argv: [
-      process.execPath,
-      ...AGENT_HEAP,
-      AGENT,
-      ...['--host-id', context.name, '--vtep-address', context.underlayAddress],
-      ...['--driver', context.driver],
-      ...['--listen', `unix:${context.runDir}/agent.sock,unix:${context.dataDir}/agent.sock`],
-      ...['--state-dir', `${context.dataDir}/agent`, '--nats', `nats://${at(LAB_PORTS.nats)}`],
-      ...['--topology-address', at(separate ? LAB_PORTS.topology : LAB_PORTS.weft)],
-      ...['--l2pop-address', at(separate ? LAB_PORTS.l2pop : LAB_PORTS.weft)],
-      ...['--otlp-endpoint', `http://${at(LAB_PORTS.otlp)}`],
-      ...flags,
-    ],
-    env: ENVIRONMENT,
-    ready: { unixSockets: [`${context.runDir}/agent.sock`, `${context.dataDir}/agent.sock`], withinMs: 60_000 },
-  };
+  return agentWith(context, [
+    ...['--vtep-address', context.underlayAddress, '--driver', context.driver],
+    ...['--nats', `nats://${at(LAB_PORTS.nats)}`],
+    ...['--topology-address', at(separate ? LAB_PORTS.topology : LAB_PORTS.weft)],
+    ...['--l2pop-address', at(separate ? LAB_PORTS.l2pop : LAB_PORTS.weft)],
+    ...['--otlp-endpoint', `http://${at(LAB_PORTS.otlp)}`],
+    ...flags,
+  ]);
 };
+
+/** How the agent of a lab host runs where there is no control plane. */
+export const standaloneAgentProcess = (context: HostContext, flags: readonly string[] = []): ProcessSpec =>
+  agentWith(context, ['--standalone', ...flags]);
+
+const agentWith = (context: HostContext, flags: readonly string[]): ProcessSpec => ({
+  name: 'agent',
+  argv: [
+    process.execPath,
+    ...AGENT_HEAP,
+    AGENT,
+    ...['--host-id', context.name],
+    ...['--listen', `unix:${context.runDir}/agent.sock,unix:${context.dataDir}/agent.sock`],
+    ...['--state-dir', `${context.dataDir}/agent`],
+    ...flags,
+  ],
+  env: ENVIRONMENT,
+  ready: { unixSockets: [`${context.runDir}/agent.sock`, `${context.dataDir}/agent.sock`], withinMs: 60_000 },
+});

@@ -29,8 +29,10 @@ describe('the command line', () => {
     [['network', 'create', 'blue', '--vnii', '7'], "'--vnii'"],
     [['network', 'create', 'blue', '--vni', 'seven'], '--vni: "seven" is not a whole number'],
     [['network', 'create', 'blue', '--type', 'gre'], 'is not vxlan, flat or vlan'],
-    [['network', 'list', '-o', 'xml'], '"xml" is not table or json'],
+    [['network', 'list', '-o', 'xml'], '"xml" is not table, json or yaml'],
     [['subnet', 'create', 'blue', '10.0.0.0/8', '--pool', '10.0.0.1', '--address', 'unix:/nowhere'], ''],
+    [['overlay', 'apply'], '-f FILE is missing'],
+    [['overlay', 'apply', '-f', '/nonexistent.yaml'], '/nonexistent.yaml cannot be read'],
     [['lab', 'agent', 'shoot', 'h1'], '"shoot" is not start, stop, restart or kill'],
   ])('%j is a mistake it names, with exit code 2 or 6', async (argv, words) => {
     const { code, out, err } = await weft(...argv);

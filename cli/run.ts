@@ -5,7 +5,7 @@ import { findEndpoints } from './client/endpoints.ts';
 import { Flags, toDescriptor, type Command } from './command.ts';
 import { commands } from './commands/index.ts';
 import { environment } from './config/environment.ts';
-import { Output } from './output/output.ts';
+import { Output, printJson, type Print } from './output/output.ts';
 import { commandHelp, EXIT, GLOBAL_FLAGS, overview, usageError } from './usage.ts';
 
 const SECOND_INTERRUPT = 130;
@@ -16,7 +16,7 @@ export const run = async (
   out: NodeJS.WritableStream,
   err: NodeJS.WritableStream & { readonly isTTY?: boolean },
 ): Promise<number> => {
-  const output = new Output(wantsJson(argv), out, err);
+  const output = new Output(wantsData(argv) ? printJson : undefined, out, err);
   try {
     return await dispatch(argv, output, out, err);
   } catch (thrown) {
@@ -53,8 +53,7 @@ const dispatch = async (
     out.write(commandHelp(command));
     return EXIT.ok;
   }
-  const format = values['output'] ?? 'table';
-  if (format !== 'table' && format !== 'json') throw usageError(`--output: "${String(format)}" is not table or json`);
+  const print = await printerOf(values['output'] ?? 'table');
   checkArguments(command, positionals);
   const flags = new Flags(values);
   const env = environment();
@@ -72,7 +71,7 @@ const dispatch = async (
     args: positionals,
     flags,
     connections,
-    output: new Output(format === 'json', out, err),
+    output: new Output(print, out, err),
     signal: interrupt.signal,
   };
   return (await command.run(context)) ?? EXIT.ok;
@@ -133,9 +132,18 @@ const checkArguments = (command: Command, given: readonly string[]): void => {
     throw usageError(`${command.path}: "${given[wanted.length] ?? ''}" is one argument too many`);
 };
 
-const wantsJson = (argv: readonly string[]): boolean => {
+const wantsData = (argv: readonly string[]): boolean => {
   const at = argv.findIndex((word) => word === '-o' || word === '--output');
-  return argv[at + 1] === 'json' && at >= 0;
+  return at >= 0 && argv[at + 1] !== 'table';
+};
+
+const printerOf = async (format: unknown): Promise<Print | undefined> => {
+  if (format === 'table') return undefined;
+  if (format === 'json') return printJson;
+  if (format !== 'yaml') throw usageError(`--output: "${String(format)}" is not table, json or yaml`);
+  const { stringify } = await import('yaml');
+  // One document per value, so that a stream of them can be read; the newline at the end is the output's.
+  return (value) => `---\n${stringify(value)}`.trimEnd();
 };
 
 /** A signal that the first Ctrl-C aborts; the second one ends the process. */

@@ -49,7 +49,7 @@ export const GLOBAL_FLAGS: Readonly<Record<string, Flag>> = {
     value: 'ADDRESS',
     doc: 'an agent, for what only it knows (default unix:/run/weft/agent.sock; in a lab by --host)',
   },
-  output: { type: 'string', short: 'o', value: 'FORMAT', doc: 'table (default) or json' },
+  output: { type: 'string', short: 'o', value: 'FORMAT', doc: 'table (default), json or yaml' },
   help: { type: 'boolean', short: 'h', doc: 'this text' },
 };
 

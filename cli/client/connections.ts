@@ -1,4 +1,5 @@
 import { AgentServiceService } from '#proto/weft/agent/v1/agent.ts';
+import { OverlayServiceService } from '#proto/weft/agent/v1/overlay.ts';
 import { IpamServiceService } from '#proto/weft/ipam/v1/ipam.ts';
 import { L2populationServiceService } from '#proto/weft/l2pop/v1/l2pop.ts';
 import { TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
@@ -49,6 +50,12 @@ export class Connections implements Disposable {
   async agent(host: string): Promise<RpcClient<typeof AgentServiceService>> {
     const { agent } = await this.endpoints();
     return this.#kept(client(AgentServiceService, agent(host)));
+  }
+
+  /** The overlays without a control plane of a host: of the lab, or at the agent's address. */
+  async overlays(host: string): Promise<RpcClient<typeof OverlayServiceService>> {
+    const { agent } = await this.endpoints();
+    return this.#kept(client(OverlayServiceService, agent(host)));
   }
 
   [Symbol.dispose](): void {

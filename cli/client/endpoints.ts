@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { DomainError } from '#platform/errors/domain-error.ts';
+import { usageError } from '../usage.ts';
 import { DEFAULT_LAB, labList, labStatus } from '../lab/index.ts';
 
 /** Where the parts of a weft serve gRPC. */
@@ -38,6 +39,9 @@ export const labEndpoints = (lab: string): Endpoints => {
   return {
     ...controlSockets(join(stateDir, 'data', 'control'), separate),
     agent: (host) => {
+      if (host === '') {
+        throw usageError(`whose agent? name a host of lab ${lab}: ${hosts.map(({ name }) => name).join(', ')}`);
+      }
       if (!hosts.some(({ name }) => name === host)) {
         throw new DomainError(
           'not_found',
@@ -54,7 +58,7 @@ export const labEndpoints = (lab: string): Endpoints => {
 export const findEndpoints = ({ address, agent, lab }: EndpointWishes): Endpoints => {
   const own = (): string => agent ?? LOCAL_AGENT;
   if (address !== undefined) return { ipam: address, topology: address, l2pop: address, trace: address, agent: own };
-  if (lab !== undefined) return labEndpoints(lab);
+  if (lab !== undefined) return agent === undefined ? labEndpoints(lab) : { ...labEndpoints(lab), agent: own };
   if (agent === undefined && labList().some(({ name, state }) => name === DEFAULT_LAB && state === 'up'))
     return labEndpoints(DEFAULT_LAB);
   return {

@@ -15,7 +15,7 @@ const ofHost = async (
 ): Promise<void> => {
   const agent = await connections.agent(host);
   const table = await agent.getForwardingTable({ network_id: networkId }, { signal });
-  if (output.json) {
+  if (output.machine) {
     output.data(table);
     return;
   }

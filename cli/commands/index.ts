@@ -4,6 +4,7 @@ import { fdbCommands } from './fdb.ts';
 import { hostCommands } from './host.ts';
 import { labCommands } from './lab.ts';
 import { networkCommands } from './network.ts';
+import { overlayCommands } from './overlay.ts';
 import { portCommands } from './port.ts';
 import { statusCommands } from './status.ts';
 import { subnetCommands } from './subnet.ts';
@@ -40,6 +41,7 @@ export const commands: readonly Command[] = [
   ...portCommands,
   ...hostCommands,
   ...fdbCommands,
+  ...overlayCommands,
   ...explainCommands,
   ...statusCommands,
   ...labCommands,

@@ -5,7 +5,7 @@ import type { Command, CommandContext, Flag } from '../command.ts';
 import { Connections } from '../client/connections.ts';
 import { labEndpoints } from '../client/endpoints.ts';
 import { environment } from '../config/environment.ts';
-import { agentProcess, controlPlaneProcess } from '../lab-processes.ts';
+import { agentProcess, controlPlaneProcess, standaloneAgentProcess } from '../lab-processes.ts';
 import {
   agentKill9,
   agentRestart,
@@ -114,6 +114,8 @@ const up = async (context: CommandContext): Promise<number | undefined> => {
     return 4;
   }
   const separate = flags.on('separate');
+  const standalone = flags.on('standalone');
+  if (standalone && separate) throw usageError('--standalone has no services that could be --separate');
   const underlay = flags.text('underlay') ?? 'ipv4';
   if (underlay !== 'ipv4' && underlay !== 'ipv6') throw usageError(`--underlay: "${underlay}" is not ipv4 or ipv6`);
   const started = performance.now();
@@ -127,8 +129,8 @@ const up = async (context: CommandContext): Promise<number | undefined> => {
       separate,
       ...(flags.has('mtu') && { mtu: wholeNumber('mtu', flags.text('mtu')) }),
       ...(flags.has('state-dir') && { stateDir: flags.text('state-dir') ?? '' }),
-      controlPlane: (control) => [controlPlaneProcess(control)],
-      agent: (host) => agentProcess(host, separate),
+      controlPlane: (control) => (standalone ? [] : [controlPlaneProcess(control)]),
+      agent: (host) => (standalone ? standaloneAgentProcess(host) : agentProcess(host, separate)),
       progress: ({ step, done, total }) => {
         if (step === told) return;
         told = step;
@@ -158,7 +160,7 @@ const status = (context: CommandContext): number => {
     ...lab.controlPlane.map((each) => ({ place: 'control', driver: '-', ...each })),
     ...lab.hosts.flatMap((host) => host.processes.map((each) => ({ place: host.name, driver: host.driver, ...each }))),
   ];
-  if (!output.json) {
+  if (!output.machine) {
     output.rows(rows, [
       { title: 'PLACE', value: ({ place }) => place },
       { title: 'DRIVER', value: ({ driver }) => driver },
@@ -199,6 +201,7 @@ export const labCommands: readonly Command[] = [
       underlay: { type: 'string', value: 'FAMILY', doc: 'ipv4 (default) or ipv6' },
       mtu: { type: 'string', value: 'BYTES', doc: 'of the underlay (default 1500)' },
       separate: { type: 'boolean', doc: 'each service as a process of its own' },
+      standalone: { type: 'boolean', doc: 'no control plane: agents with overlays of their own only' },
       'state-dir': { type: 'string', value: 'PATH', doc: 'where it keeps its state (default /var/lib/weft-lab/NAME)' },
     },
     run: up,

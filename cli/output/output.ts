@@ -5,25 +5,37 @@ export interface Column<Row> {
   readonly value: (row: Row) => string;
 }
 
-/** Where a command writes: tables for people, JSON for programs; progress goes to standard error. */
+/** How values are written for programs. */
+export type Print = (value: unknown) => string;
+
+/** As `-o json` writes. */
+export const printJson: Print = (value) => JSON.stringify(value, undefined, 2);
+
+/** Where a command writes: tables for people, JSON or YAML for programs; progress goes to standard error. */
 export class Output {
-  readonly #json: boolean;
+  readonly #print: Print | undefined;
   readonly #out: NodeJS.WritableStream;
   readonly #err: NodeJS.WritableStream & { readonly isTTY?: boolean };
 
-  constructor(json: boolean, out: NodeJS.WritableStream, err: NodeJS.WritableStream & { readonly isTTY?: boolean }) {
-    this.#json = json;
+  /** Without `print`: for people. */
+  constructor(
+    print: Print | undefined,
+    out: NodeJS.WritableStream,
+    err: NodeJS.WritableStream & { readonly isTTY?: boolean },
+  ) {
+    this.#print = print;
     this.#out = out;
     this.#err = err;
   }
 
-  get json(): boolean {
-    return this.#json;
+  /** Whether what is written is for programs. */
+  get machine(): boolean {
+    return this.#print !== undefined;
   }
 
-  /** A list: a table, or a JSON array of the objects as the API has them. */
+  /** A list: a table, or an array of the objects as the API has them. */
   rows<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
-    if (this.#json) this.#write(JSON.stringify(rows, undefined, 2));
+    if (this.#print !== undefined) this.#write(this.#print(rows));
     else if (rows.length === 0) this.note('none');
     else
       this.#write(
@@ -34,10 +46,10 @@ export class Output {
       );
   }
 
-  /** One object: field by field, or JSON. */
+  /** One object: field by field, or as the API has it. */
   object(value: object): void {
-    if (this.#json) {
-      this.#write(JSON.stringify(value, undefined, 2));
+    if (this.#print !== undefined) {
+      this.#write(this.#print(value));
       return;
     }
     const fields = Object.entries(value).filter(([, field]) => field !== undefined && field !== '');
@@ -45,14 +57,14 @@ export class Output {
     for (const [name, field] of fields) this.#write(name.padEnd(width) + shown(field));
   }
 
-  /** For people only; nothing in JSON. */
+  /** For people only. */
   text(line: string): void {
-    if (!this.#json) this.#write(line);
+    if (!this.machine) this.#write(line);
   }
 
   /** For programs only. */
   data(value: unknown): void {
-    if (this.#json) this.#write(JSON.stringify(value, undefined, 2));
+    if (this.#print !== undefined) this.#write(this.#print(value));
   }
 
   /** On standard error, whatever the format: what goes on while something takes its time. */
