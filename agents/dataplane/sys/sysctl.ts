@@ -3,7 +3,7 @@ import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import { outputOf } from './command.ts';
 import type { CommandRunner } from './command.ts';
 
-/** Kernel settings by their dotted names, e.g. `net.ipv6.conf.brq0a1b2c3d-44.disable_ipv6`. */
+/** Kernel settings by their dotted names, e.g. `net.ipv6.conf.brq0a1b2c3d-44.disable_ipv6`; a slash stands for a dot. */
 export interface Sysctl {
   /** The value, undefined where there is no such setting (its device is gone, or the kernel lacks it). */
   read(name: string, signal: AbortSignal): Promise<string | undefined>;
@@ -11,7 +11,8 @@ export interface Sysctl {
   write(name: string, value: string, signal: AbortSignal): Promise<void>;
 }
 
-const pathOf = (name: string): string => `/proc/sys/${name.replaceAll('.', '/')}`;
+const pathOf = (name: string): string =>
+  `/proc/sys/${name.replaceAll(/[./]/g, (separator) => (separator === '.' ? '/' : '.'))}`;
 
 const isAbsent = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
@@ -52,3 +53,36 @@ export const sysctlByCommand = (commands: CommandRunner): Sysctl => ({
     await outputOf(commands, ['sysctl', '-q', '-w', `${name}=${value}`], signal);
   },
 });
+
+/** Whether all of these, as `name=value`, are as they say; those that the kernel does not have are. */
+export const areSet = async (sysctl: Sysctl, settings: readonly string[], signal: AbortSignal): Promise<boolean> => {
+  const right = await Promise.all(
+    settings.map(async (setting) => {
+      const [name = '', value] = setting.split('=');
+      const found = await sysctl.read(name, signal);
+      // Where IPv6 is not in the kernel there is nothing to shut.
+      return found === value || found === undefined;
+    }),
+  );
+  return right.every(Boolean);
+};
+
+/** Writes all of these, as `name=value`; what was said against some of them, if anything. */
+export const writeAll = async (
+  sysctl: Sysctl,
+  settings: readonly string[],
+  signal: AbortSignal,
+): Promise<string | undefined> => {
+  const failures = await Promise.all(
+    settings.map(async (setting) => {
+      const [name = '', value = ''] = setting.split('=');
+      try {
+        await sysctl.write(name, value, signal);
+        return undefined;
+      } catch (error) {
+        return toError(error).message;
+      }
+    }),
+  );
+  return failures.filter((failure) => failure !== undefined).join('; ') || undefined;
+};

@@ -1,7 +1,7 @@
 import type { Operation, Outcome } from '../../model/operation.ts';
 import type { BatchRunner, RunOptions } from '../../sys/batch-child.ts';
+import { writeAll } from '../../sys/sysctl.ts';
 import type { Sysctl } from '../../sys/sysctl.ts';
-import { toError } from '#platform/errors/domain-error.ts';
 
 /** What doing needs of the host. */
 export interface Tools {
@@ -165,22 +165,5 @@ const writeSettings = async (
   sysctl: Sysctl,
   lines: readonly string[],
   signal: AbortSignal,
-): Promise<readonly (string | undefined)[]> => {
-  const errors: (string | undefined)[] = [];
-  for (const line of lines) {
-    const [, ...settings] = line.split(' ');
-    const failures = await Promise.all(
-      settings.map(async (setting) => {
-        const [name = '', value = ''] = setting.split('=');
-        try {
-          await sysctl.write(name, value, signal);
-          return undefined;
-        } catch (error) {
-          return toError(error).message;
-        }
-      }),
-    );
-    errors.push(failures.filter((failure) => failure !== undefined).join('; ') || undefined);
-  }
-  return errors;
-};
+): Promise<readonly (string | undefined)[]> =>
+  await Promise.all(lines.map(async (line) => writeAll(sysctl, line.split(' ').slice(1), signal)));

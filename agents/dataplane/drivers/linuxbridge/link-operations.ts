@@ -1,21 +1,9 @@
 import type { HostIdentity, NetworkFacts } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
+import { isolationOf } from '../../plan/isolation.ts';
 import { devicesOf } from './devices.ts';
 import { networkMark, portMark } from './mark.ts';
 import { linkKey } from './operations.ts';
-
-/** The settings that keep a host's own IP stack off a bridge, by name without the device. */
-const ISOLATION: readonly { readonly path: string; readonly value: string }[] = [
-  // A guest's router advertisement must not give the host an address, nor reach it by one.
-  { path: 'net.ipv6.conf', value: 'disable_ipv6=1' },
-  // The host answers ARP for all its addresses on every device, and takes packets for them from anywhere, unless told.
-  { path: 'net.ipv4.conf', value: 'arp_ignore=8' },
-  { path: 'net.ipv4.conf', value: 'rp_filter=1' },
-];
-
-/** The isolation settings of one bridge as `name=value`. */
-export const isolationOf = (bridge: string): readonly string[] =>
-  ISOLATION.map(({ path, value }) => `${path}.${bridge}.${value}`);
 
 /** The steps about one network's links. Each is about the link named in its key. */
 export interface LinkOperations {

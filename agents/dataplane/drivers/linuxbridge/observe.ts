@@ -5,11 +5,12 @@ import type { BatchRunner } from '../../sys/batch-child.ts';
 import { isBatchLine } from '../../sys/batch-request.ts';
 import { jsonObjects, outputOf } from '../../sys/command.ts';
 import type { CommandRunner } from '../../sys/command.ts';
+import { isolationOf } from '../../plan/isolation.ts';
+import { areSet } from '../../sys/sysctl.ts';
 import type { Sysctl } from '../../sys/sysctl.ts';
 import { devicesOf } from './devices.ts';
 import { collectFdb, collectNeighbour, newRows, parseLink } from './dump.ts';
 import type { Dumped } from './dump.ts';
-import { isolationOf } from './link-operations.ts';
 import { markedNetwork } from './mark.ts';
 import type { ObservedBridgeNetwork, ObservedLink } from './observed.ts';
 
@@ -38,7 +39,7 @@ export const observeNetwork = async (
     // Asking for the links of a bridge that is not there ends `ip`: it comes last.
     ipDump(readers, [`neigh show dev ${vxlan}`, ...show([bridge, vxlan]), `link show master ${bridge}`], signal),
     fdbDump(readers, ['br', bridge], signal),
-    isIsolated(readers.sysctl, bridge, signal),
+    areSet(readers.sysctl, isolationOf(bridge), signal),
   ]);
   const links = linksOf(first);
   const missing = ports.filter((device) => present.has(device) && !links.has(device));
@@ -140,16 +141,4 @@ const linksOf = (dumped: readonly Dumped[]): Map<string, ObservedLink> => {
     if (link !== undefined) links.set(link.name, link);
   }
   return links;
-};
-
-const isIsolated = async (sysctl: Sysctl, bridge: string, signal: AbortSignal): Promise<boolean> => {
-  const right = await Promise.all(
-    isolationOf(bridge).map(async (setting) => {
-      const [name = '', value] = setting.split('=');
-      const found = await sysctl.read(name, signal);
-      // Where IPv6 is not in the kernel there is nothing to shut.
-      return found === value || found === undefined;
-    }),
-  );
-  return right.every(Boolean);
 };

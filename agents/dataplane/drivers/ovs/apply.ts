@@ -2,6 +2,8 @@ import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import type { Operation, Outcome } from '../../model/operation.ts';
 import type { FlowMod } from '../../protocols/openflow/flow.ts';
 import type { Operation as DatabaseOperation } from '../../protocols/ovsdb/operation.ts';
+import { writeAll } from '../../sys/sysctl.ts';
+import type { Sysctl } from '../../sys/sysctl.ts';
 import { databaseOperations } from './database-operations.ts';
 import { numbered } from './flow-spec.ts';
 import type { DatabaseChange, OvsChange, OvsOperation } from './operations.ts';
@@ -13,6 +15,7 @@ import type { SwitchView } from './switch-view.ts';
 export interface SwitchTools {
   readonly view: SwitchView;
   readonly numbers: PortNumbers;
+  readonly sysctl: Sysctl;
   /** One transaction; `live`: resolves once the switch works by it. */
   transact(operations: readonly DatabaseOperation[], live: boolean, signal: AbortSignal): Promise<void>;
   /** One answer per change: undefined when it is confirmed. */
@@ -22,7 +25,9 @@ export interface SwitchTools {
 /** Changes after which flows may count on the switch having taken them up. */
 const LIVE = new Set<OvsChange['kind']>(['add-bridge', 'set-bridge', 'add-port', 'set-options']);
 
-const isFlowChange = (change: OvsChange): change is Exclude<OvsChange, DatabaseChange> =>
+const isFlowChange = (
+  change: OvsChange,
+): change is Exclude<OvsChange, DatabaseChange | { readonly kind: 'isolate-port' }> =>
   change.kind === 'add-flow' || change.kind === 'delete-flow' || change.kind === 'delete-flows';
 
 /** The kind of change that an operation of this driver carries; all others are none of its own. */
@@ -55,6 +60,7 @@ export const applyOperations = async (
     if (first === undefined) continue;
     const change = changeOf(first);
     if (change === undefined) fail(first, 'no step of this dataplane');
+    else if (change.kind === 'isolate-port') await isolate(tools, ready, fail, signal);
     else if (isFlowChange(change)) await changeFlows(tools, ready, fail, signal);
     else await changeDatabase(tools, ready, fail, signal);
   }
@@ -70,7 +76,7 @@ const runsOf = (operations: readonly Operation[]): readonly (readonly Operation[
   let sort: string | undefined;
   for (const operation of operations) {
     const change = changeOf(operation);
-    const now = change === undefined ? 'none' : isFlowChange(change) ? 'flows' : 'database';
+    const now = sortOf(change);
     if (now !== sort || sort === 'none') runs.push([]);
     runs.at(-1)?.push(operation);
     sort = now;
@@ -78,7 +84,29 @@ const runsOf = (operations: readonly Operation[]): readonly (readonly Operation[
   return runs;
 };
 
+const sortOf = (change: OvsChange | undefined): 'none' | 'settings' | 'flows' | 'database' => {
+  if (change === undefined) return 'none';
+  if (change.kind === 'isolate-port') return 'settings';
+  return isFlowChange(change) ? 'flows' : 'database';
+};
+
 type Fail = (operation: Operation, error: string) => void;
+
+const isolate = async (
+  { sysctl }: SwitchTools,
+  operations: readonly Operation[],
+  fail: Fail,
+  signal: AbortSignal,
+): Promise<void> => {
+  await Promise.all(
+    operations.map(async (operation) => {
+      const change = changeOf(operation);
+      if (change?.kind !== 'isolate-port') return;
+      const error = await writeAll(sysctl, change.settings, signal);
+      if (error !== undefined) fail(operation, error);
+    }),
+  );
+};
 
 /** All in one transaction; when that fails each in its own, so that a bad one does not drop its neighbours. */
 const changeDatabase = async (
@@ -90,7 +118,7 @@ const changeDatabase = async (
   try {
     const steps = operations.flatMap((operation, at) => {
       const change = changeOf(operation);
-      if (change === undefined || isFlowChange(change)) return [];
+      if (change === undefined || change.kind === 'isolate-port' || isFlowChange(change)) return [];
       return databaseOperations(tools.view, change, at.toString());
     });
     const live = operations.some((operation) => LIVE.has(changeOf(operation)?.kind ?? 'add-flow'));

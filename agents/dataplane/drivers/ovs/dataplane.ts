@@ -7,12 +7,14 @@ import { parseVni } from '#platform/net/vni.ts';
 import type { Dataplane, KernelEvent, LinkEvent, NetworkDevices, OwnedNetwork } from '../../model/host.ts';
 import type { HostIdentity, NetworkChange, NetworkIntent } from '../../model/intent.ts';
 import type { Operation, Outcome } from '../../model/operation.ts';
+import { isolationOf } from '../../plan/isolation.ts';
 import { OpenFlowConnection } from '../../protocols/openflow/connection.ts';
 import { Interface } from '../../protocols/ovsdb/vswitch-tables.ts';
 import type { VswitchDatabase } from '../../protocols/ovsdb/vswitch-database.ts';
 import type { CommandRunner } from '../../sys/command.ts';
 import { EventQueue } from '../../sys/event-queue.ts';
 import { LinkWatch } from '../../sys/link-watch.ts';
+import { areSet, ownSysctl } from '../../sys/sysctl.ts';
 import type { Dial } from '../../sys/stream-socket.ts';
 import { applyOperations } from './apply.ts';
 import type { SwitchTools } from './apply.ts';
@@ -89,6 +91,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     this.#tools = {
       view: this.#view,
       numbers: this.#numbers,
+      sysctl: ownSysctl,
       transact: async (operations, live, signal) => {
         await (live ? database.transactLive(operations, signal) : database.client.transact(operations, signal));
       },
@@ -184,7 +187,9 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     const mark = this.#view.bridgeRow?.row.external_ids.get(networkMark(intent.vni));
     const devices = new Set<string>();
     for (const { device } of intent.ports.values()) if (this.#devices.has(device)) devices.add(device);
-    return { rows: rowsOf(flows), flows, ports: this.#view.ports(), devices, ...(mark !== undefined && { mark }) };
+    const exposed = await this.#exposed(devices, signal);
+    const ports = this.#view.ports();
+    return { rows: rowsOf(flows), flows, ports, devices, exposed, ...(mark !== undefined && { mark }) };
   }
 
   async observeOwned(): Promise<ReadonlyMap<string, OwnedNetwork>> {
@@ -208,7 +213,11 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   }
 
   planChange(_host: HostIdentity, intent: NetworkIntent, change: NetworkChange): readonly Operation[] {
-    return planNetworkChange(this.#site, intent, change, this.#view.ports());
+    return planNetworkChange(this.#site, intent, change, {
+      ports: this.#view.ports(),
+      // One that the switch is still to make is looked at when it is there.
+      isExposed: (device) => this.#isExposing && this.#devices.inKernel(device),
+    });
   }
 
   planRemoval(owned: OwnedNetwork): readonly Operation[] {
@@ -227,6 +236,22 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     yield* this.#queue.drain(signal);
   }
 
+  /** The kernel's datapath takes frames away before its IP stack sees them; one in user space gets a copy. */
+  get #isExposing(): boolean {
+    return this.#view.bridgeRow?.row.datapath_type === 'netdev';
+  }
+
+  async #exposed(devices: ReadonlySet<string>, signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const exposed = new Set<string>();
+    if (!this.#isExposing) return exposed;
+    await Promise.all(
+      [...devices].map(async (device) => {
+        if (!(await areSet(ownSysctl, isolationOf(device), signal))) exposed.add(device);
+      }),
+    );
+    return exposed;
+  }
+
   async #flows(cookie: bigint, signal: AbortSignal): Promise<readonly FlowSpec[]> {
     const flows = await this.#openflow.dump({ cookie, cookieMask: WHOLE_COOKIE }, signal);
     return flows.map((flow) => named(flow, (port) => this.#numbers.nameOf(port)));
@@ -236,7 +261,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   #checkUnderlay(): void {
     const { underlayDevice: device, host } = this.#options;
     const isInside = [...this.#view.rows(Interface).values()].some(({ name }) => name === device);
-    if (this.#view.bridgeRow?.row.datapath_type !== 'netdev' || isInside) return;
+    if (!this.#isExposing || isInside) return;
     this.#queue.push({
       kind: 'warning',
       device,

@@ -46,6 +46,10 @@ export class DeviceMerge {
     return this.#kernel.has(device) || this.#told.has(device);
   }
 
+  inKernel(device: string): boolean {
+    return this.#kernel.has(device);
+  }
+
   /** Takes up what the kernel tells of a link. */
   link(event: LinkEvent): readonly LinkEvent[] {
     if (event.kind === 'gone') this.#kernel.delete(event.name);

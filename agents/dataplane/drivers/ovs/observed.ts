@@ -28,4 +28,6 @@ export interface ObservedOvsNetwork extends ObservedNetwork {
   readonly ports: SwitchPorts;
   /** Devices of its ports that exist on the host, in the bridge or not. */
   readonly devices: ReadonlySet<string>;
+  /** Those of them by which guests reach the host's own IP stack. */
+  readonly exposed: ReadonlySet<string>;
 }

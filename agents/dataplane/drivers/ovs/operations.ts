@@ -1,5 +1,6 @@
 import type { Operation } from '../../model/operation.ts';
 import type { FlowSpec } from './flow-spec.ts';
+import { isolationOf } from '../../plan/isolation.ts';
 import { specKey, specText } from './flow-text.ts';
 
 /** What is to be changed, as data; `argv` is the command that it stands for. */
@@ -8,6 +9,8 @@ export type OvsChange =
   | { readonly kind: 'delete-flow'; readonly flow: FlowSpec }
   /** All flows with one cookie. */
   | { readonly kind: 'delete-flows'; readonly cookie: bigint }
+  /** Keeps the host's own IP stack off a device. */
+  | { readonly kind: 'isolate-port'; readonly settings: readonly string[] }
   | DatabaseChange;
 
 /** A change of the switch's database. */
@@ -153,6 +156,10 @@ export const operationsOn = (bridge: string) => {
         { kind: 'add-port', port },
         purpose,
       );
+    },
+    isolatePort: (device: string, purpose: Purpose) => {
+      const settings = isolationOf(device);
+      return step(`settings ${device}`, ['sysctl', '-w', ...settings], { kind: 'isolate-port', settings }, purpose);
     },
     setOptions: (device: string, options: Readonly<Record<string, string>>, purpose: Purpose) =>
       step(

@@ -26,6 +26,13 @@ export interface Site {
   readonly bridge: string;
 }
 
+/** What is known of the switch without asking it. */
+export interface KnownSwitch {
+  readonly ports: SwitchPorts;
+  /** Whether the kernel's IP stack gets a copy of what comes in by a device: the datapath is in user space. */
+  isExposed(device: string): boolean;
+}
+
 /** A flow that is wanted, and why. */
 interface Wanted {
   readonly flow: FlowSpec;
@@ -50,7 +57,10 @@ export const planNetwork = (site: Site, intent: NetworkIntent, observed: Observe
           }),
         ];
   const ports = [...intent.ports.values()].filter(({ device }) => isHere(device));
-  const attached = ports.flatMap((port) => planPort(steps, intent, port, observed.ports));
+  const attached = ports.flatMap((port) => [
+    ...(observed.exposed.has(port.device) ? [isolation(steps, intent, port)] : []),
+    ...planPort(steps, intent, port, observed.ports),
+  ]);
 
   const there = new Map(observed.flows.map((flow) => [specKey(flow), flow]));
   const wanted = wantedFlows(site.host, intent, isHere);
@@ -88,7 +98,7 @@ export const planNetworkChange = (
   site: Site,
   intent: NetworkIntent,
   change: NetworkChange,
-  ports: SwitchPorts,
+  { ports, isExposed }: KnownSwitch,
 ): readonly Operation[] => {
   const { host } = site;
   const steps = operationsOn(site.bridge);
@@ -102,6 +112,7 @@ export const planNetworkChange = (
   const { leaving } = devicesOfChange(change);
   for (const [portId, { before, after }] of change.ports) {
     if (after.local !== undefined && isPluggedAnew(change, portId)) {
+      if (isExposed(after.local.device)) attached.push(isolation(steps, intent, after.local));
       attached.push(...planPort(steps, intent, after.local, ports));
       additions.push(steps.addFlow(flows.fromPort(after.local.device), fromPortPurpose(intent, after.local)));
     }
@@ -194,6 +205,10 @@ const unicastFlow = (intent: NetworkIntent, holding: Holding | undefined): FlowS
   const device = bridgePortOf(holding, undefined);
   return device === undefined ? undefined : flows.toPort(holding.mac, device);
 };
+
+/** Before it is in the bridge, so that no guest's frame is taken for the host's. */
+const isolation = (steps: BridgeOperations, { networkId }: NetworkIntent, { device, portId }: LocalPort): Operation =>
+  steps.isolatePort(device, { reason: "keeps guests away from the host's own IP stack", networkId, portId });
 
 const planPort = (
   steps: BridgeOperations,
