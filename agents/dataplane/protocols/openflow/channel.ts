@@ -32,9 +32,13 @@ const HANDSHAKE_MS = 5_000;
 /** Milliseconds of reading after which others get their turn: sockets bring megabytes at a time. */
 const TURN_MS = 5;
 
-/** What became of requests under way when the switch went away: nobody knows. */
-export const unavailable = (path: string, cause: Error): DomainError =>
-  new DomainError('unavailable', 'OPENFLOW_UNAVAILABLE', `OpenFlow at ${path}: ${cause.message}`, { cause });
+/** There is no connection: nothing was done. */
+export const unreachable = (path: string, cause: Error): DomainError =>
+  new DomainError('unavailable', 'OPENFLOW_UNREACHABLE', `no OpenFlow at ${path}: ${cause.message}`, { cause });
+
+/** The switch went away before it answered: nobody knows what it did. */
+const connectionLost = (path: string, cause: Error): DomainError =>
+  new DomainError('unavailable', 'OPENFLOW_CONNECTION_LOST', `lost OpenFlow at ${path}: ${cause.message}`, { cause });
 
 /** The switch refused what is not a matter of one change or another. */
 export const refused = (why: string): DomainError =>
@@ -100,7 +104,7 @@ export class Channel {
 
   /** Reserves so many transaction ids, one after the other from the one returned, for `exchange`. Throws when it has ended. */
   begin(count: number, exchange: Exchange): number {
-    if (this.#reason !== undefined) throw unavailable(this.#path, this.#reason);
+    if (this.#reason !== undefined) throw unreachable(this.#path, this.#reason);
     const first = this.#nextXid;
     this.#nextXid = (first + count) >>> 0;
     this.#ranges = [...this.#ranges, { first, count, exchange }];
@@ -125,7 +129,7 @@ export class Channel {
     this.#greeted.reject(reason);
     const ranges = this.#ranges;
     this.#ranges = [];
-    for (const { exchange } of ranges) exchange.lost(unavailable(this.#path, reason));
+    for (const { exchange } of ranges) exchange.lost(connectionLost(this.#path, reason));
     this.#end.resolve(reason);
   }
 
@@ -212,13 +216,18 @@ export class Channel {
   #keepAlive(probeMs: number): void {
     if (this.#reason !== undefined) return;
     this.#probe = setInterval(() => {
-      if (!this.#heard && this.#asked) {
-        this.close(new Error(`no answer within ${probeMs.toString()} ms`));
-        return;
-      }
-      this.#asked = !this.#heard;
-      if (this.#asked) this.#echo(OFPT.ECHO_REQUEST, 0, '');
-      this.#heard = false;
+      // After what is waiting to be read: it may be this process that was not awake.
+      setImmediate(() => {
+        this.#listen(probeMs);
+      });
     }, probeMs);
+  }
+
+  #listen(probeMs: number): void {
+    if (this.#reason !== undefined) return;
+    if (!this.#heard && this.#asked) return this.close(new Error(`no answer within ${probeMs.toString()} ms`));
+    this.#asked = !this.#heard;
+    if (this.#asked) this.#echo(OFPT.ECHO_REQUEST, 0, '');
+    this.#heard = false;
   }
 }

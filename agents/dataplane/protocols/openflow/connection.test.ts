@@ -137,7 +137,11 @@ test('connects, greets, and is done when it is stopped', async () => {
   await connection.stop();
   expect(events).toEqual(['connected']);
   expect((await peer()).closed).toBe(true);
-  await expect(connection.apply([add(1)], never)).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(connection.apply([add(1)], never)).rejects.toMatchObject({
+    code: 'unavailable',
+    reason: 'OPENFLOW_UNREACHABLE',
+    message: 'no OpenFlow at /run/br-int.mgmt: stopped',
+  });
 });
 
 test('connects again after it lost the switch, and says both', async () => {
@@ -148,6 +152,15 @@ test('connects again after it lost the switch, and says both', async () => {
   await expect(connection.dump({}, never)).rejects.toThrow('/run/br-int.mgmt: gone');
   await eventually('connected again', () => connection.connected);
   expect(events).toEqual(['connected', 'lost: gone', 'connected']);
+});
+
+test('is done when it is stopped before there was a connection', async () => {
+  await using _ = leakCheck();
+  const { connection, events } = connect({ silent: true });
+  const start = expect(connection.start(never)).rejects.toMatchObject({ code: 'unavailable' });
+  await connection.stop();
+  await start;
+  expect(events).toEqual([]);
 });
 
 test('a start that nobody waits for any longer goes on', async () => {
@@ -188,7 +201,7 @@ test('answers echoes, and asks for one when it hears nothing', async () => {
   }
   expect(events).toEqual(['connected']);
   const under = connection.apply([add(1)], never);
-  await expect(under).rejects.toMatchObject({ code: 'unavailable', reason: 'OPENFLOW_UNAVAILABLE' });
+  await expect(under).rejects.toMatchObject({ code: 'unavailable', reason: 'OPENFLOW_CONNECTION_LOST' });
   expect(events).toEqual(['connected', 'lost: no answer within 20 ms']);
 });
 
@@ -227,14 +240,16 @@ test('an abort is answered at once; what has not been sent is not done', async (
   await expect(connection.dump({}, sent.signal)).rejects.toThrow('enough');
 });
 
-test('whoever waits is told when the switch goes away', async () => {
+test('whoever waits is told when the switch goes away, and whether anything can have been done', async () => {
   const { connection, peer } = connect();
   await connection.start(never);
   const waiting = [connection.apply([add(1)], never), connection.apply([add(2)], never), connection.dump({}, never)];
+  const [sent, queued, reading] = waiting.map((call) => call.then(() => 'done', toError));
   (await peer()).handlers.closed(new Error('gone'));
-  for (const call of waiting) {
-    await expect(call).rejects.toMatchObject({ code: 'unavailable', message: 'OpenFlow at /run/br-int.mgmt: gone' });
-  }
+  const lost = { code: 'unavailable', message: 'lost OpenFlow at /run/br-int.mgmt: gone' };
+  expect(await sent).toMatchObject(lost);
+  expect(await queued).toMatchObject({ code: 'unavailable', reason: 'OPENFLOW_UNREACHABLE' });
+  expect(await reading).toMatchObject(lost);
 });
 
 test('a refusal that is no matter of a change is an error of the call', async () => {
@@ -283,7 +298,7 @@ test('a switch that sends nonsense is left, and nothing else happens', async () 
       peers[0]?.handlers.closed(new Error('closed'));
       const why = (await channel.ended).message;
       expect(why).toMatch(/^closed$|^malformed OpenFlow message: /);
-      expect((await read)?.message ?? '').toMatch(/^$|^OpenFlow at |^the switch refused a request: /);
+      expect((await read)?.message ?? '').toMatch(/^$|^lost OpenFlow at |^the switch refused a request: /);
     }),
   );
 });

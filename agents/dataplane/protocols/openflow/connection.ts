@@ -5,7 +5,7 @@ import { toError } from '#platform/errors/domain-error.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { Dial } from '../../sys/stream-socket.ts';
 import { ChangeQueue } from './change-queue.ts';
-import { Channel, unavailable } from './channel.ts';
+import { Channel, unreachable } from './channel.ts';
 import type { Flow, FlowMod } from './flow.ts';
 import type { FlowFilter } from './flow-messages.ts';
 import { readFlows } from './read-flows.ts';
@@ -38,11 +38,12 @@ export class OpenFlowConnection implements AsyncDisposable {
   readonly #first = Promise.withResolvers<void>();
   #running: Promise<void> | undefined;
   #link: Link | undefined;
-  /** Why there is no connection. */
-  #reason: Error = new Error('not connected yet');
+  /** Why there is no connection any more. */
+  #reason: Error | undefined;
 
   constructor(options: OpenFlowOptions) {
     this.#options = options;
+    this.#first.promise.catch(() => undefined);
   }
 
   get connected(): boolean {
@@ -50,8 +51,8 @@ export class OpenFlowConnection implements AsyncDisposable {
   }
 
   /**
-   * Begins to connect, and goes on until `stop`; resolves with the first connection. Rejects with the signal's reason when
-   * that comes before, and does not end for that.
+   * Begins to connect, and goes on until `stop`; resolves with the first connection. Rejects with `unavailable` when it is
+   * stopped before, and with the signal's reason, for which it does not end.
    */
   async start(signal: AbortSignal): Promise<void> {
     this.#running ??= this.#run(this.#halt.signal);
@@ -61,8 +62,9 @@ export class OpenFlowConnection implements AsyncDisposable {
 
   /** Disconnects; what is under way rejects with `unavailable`. Resolves once nothing of it runs. */
   async stop(): Promise<void> {
-    this.#halt.abort(new Error('stopped'));
-    this.#first.resolve();
+    this.#reason = new Error('stopped');
+    this.#first.reject(unreachable(this.#options.path, this.#reason));
+    this.#halt.abort(this.#reason);
     await this.#running;
   }
 
@@ -89,8 +91,8 @@ export class OpenFlowConnection implements AsyncDisposable {
   }
 
   #connected(): Link {
-    if (this.#link === undefined) throw unavailable(this.#options.path, this.#reason);
-    return this.#link;
+    if (this.#link !== undefined) return this.#link;
+    throw unreachable(this.#options.path, this.#reason ?? new Error('not connected yet'));
   }
 
   async #run(halt: AbortSignal): Promise<void> {
@@ -100,7 +102,7 @@ export class OpenFlowConnection implements AsyncDisposable {
       const error = await this.#connectOnce(halt);
       if (halt.aborted) return;
       if (performance.now() - begun > BACKOFF.maxMs) failures = 0;
-      if (error.message !== this.#reason.message) log.warn({ path, err: error }, 'no OpenFlow connection');
+      if (error.message !== this.#reason?.message) log.warn({ path, err: error }, 'no OpenFlow connection');
       this.#reason = error;
       await sleep(backoffMs(failures, BACKOFF, Math.random), halt).catch(() => undefined);
     }
@@ -117,6 +119,7 @@ export class OpenFlowConnection implements AsyncDisposable {
     }
     using abort = aborted(halt);
     this.#link = { channel, changes: new ChangeQueue(channel) };
+    this.#reason = undefined;
     this.#first.resolve();
     log.info({ path }, 'OpenFlow connected');
     onConnected();
