@@ -188,3 +188,36 @@ test('no flow that matches a solicitation can set the link-layer address of an a
   expect(await apply(flow(match, [...turn, set('nd_sll', ELSEWHERE_BITS), ...advertise, back]))).toEqual([undefined]);
   expect(await asked('fd00::2')).toMatchObject({ lladdr: GUEST });
 });
+
+test('flows that are replaced in one call let no packet fall between them', async () => {
+  const other = await namespaces.add('wof-other');
+  await ovs.namespace.veth('tap1', other, 'eth0', ELSEWHERE);
+  await ovs.namespace.must('ip', 'link', 'set', 'tap1', 'up');
+  await other.must('ip', 'link', 'set', 'eth0', 'up');
+  await other.must('ip', 'address', 'add', '10.0.0.2/24', 'dev', 'eth0');
+  await ovs.vsctl('add-port', BRIDGE, 'tap1');
+  const port = async (device: string): Promise<number> => Number(await ovs.vsctl('get', 'Interface', device, 'ofport'));
+  const [one, two] = [await port('tap0'), await port('tap1')];
+  const through = (from: number, to: number, cookie: bigint): Flow =>
+    flow(exactly({ in_port: BigInt(from) }), [{ kind: 'output', port: to }], { cookie });
+  let rounds = 0;
+  const replace = async (): Promise<void> => {
+    const flows = [through(one, two, BigInt(rounds)), through(two, one, BigInt(rounds))];
+    const answers = await connection.apply(
+      [{ command: 'delete' }, ...flows.map((added) => ({ command: 'add' as const, flow: added }))],
+      never,
+    );
+    expect(answers).toEqual([undefined, undefined, undefined]);
+    rounds += 1;
+  };
+  await replace();
+  await guest.must('ping', '-c1', '-W1', '10.0.0.2');
+  const ping = guest.must('ping', '-q', '-i', '0.002', '-c', '500', '-W', '1', '10.0.0.2');
+  let done = false;
+  void ping.finally(() => {
+    done = true;
+  });
+  while (!done) await replace();
+  expect(await ping).toContain('500 received');
+  expect(rounds).toBeGreaterThan(100);
+});

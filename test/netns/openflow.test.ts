@@ -255,7 +255,7 @@ test('a restart of ovs-vswitchd is told, and its flows are gone', async () => {
 
 test('a switch that hangs is left after a while, and whoever waits is told', async () => {
   const told: string[] = [];
-  await using other = connect(BRIDGE, 100, told);
+  await using other = connect(BRIDGE, 500, told);
   await other.start(never);
   ovs.vswitchd.pause();
   try {

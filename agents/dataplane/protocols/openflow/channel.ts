@@ -227,7 +227,7 @@ export class Channel {
     if (this.#reason !== undefined) return;
     if (!this.#heard && this.#asked) return this.close(new Error(`no answer within ${probeMs.toString()} ms`));
     this.#asked = !this.#heard;
-    if (this.#asked) this.#echo(OFPT.ECHO_REQUEST, 0, '');
     this.#heard = false;
+    if (this.#asked) this.#echo(OFPT.ECHO_REQUEST, 0, '');
   }
 }
