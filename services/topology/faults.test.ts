@@ -212,6 +212,7 @@ describe('whatever is sent', () => {
     device_name: text,
     mac_address: text,
     network_id: text,
+    vm_id: text,
     message: text,
   });
   const page = fc.record({

@@ -65,6 +65,7 @@ export class TopologyRegistry implements PortRegistry {
         port_id: report.portId ?? '',
         mac_address: report.mac ?? '',
         network_id: report.networkId ?? '',
+        vm_id: report.vmId ?? '',
       },
       { signal },
     );

@@ -11,6 +11,8 @@ export interface DeviceReport {
   readonly mac?: MacAddress;
   /** The network whose bridge it is in. */
   readonly networkId?: string;
+  /** The guest it belongs to. */
+  readonly vmId?: string;
 }
 
 /** topology's answer: the port as bound, and all that is needed to plug it. */

@@ -47,6 +47,7 @@ export const reportOf = (device: Device): DeviceReport => ({
   device: device.name,
   ...(device.portId !== undefined && { portId: device.portId }),
   ...(device.networkId !== undefined && { networkId: device.networkId }),
+  ...(device.link?.vmId !== undefined && { vmId: device.link.vmId }),
   ...macOf(device.link),
 });
 

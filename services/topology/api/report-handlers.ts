@@ -1,6 +1,6 @@
 import { invalidField } from '#platform/errors/domain-error.ts';
 import { parseMac } from '#platform/net/mac-address.ts';
-import { parseDeviceName, parseHostId, parseUuid } from '#platform/net/names.ts';
+import { parseDeviceName, parseHostId, parseName, parseUuid } from '#platform/net/names.ts';
 import { type Handlers, unary } from '#platform/rpc/handlers.ts';
 import type { ReportPortUpRequest, TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
 import type { Environment } from '../app/environment.ts';
@@ -36,6 +36,7 @@ const readReport = (request: ReportPortUpRequest): DeviceReport => {
   const portId = optional(parseUuid, 'port_id', request.port_id);
   const mac = optional(parseMac, 'mac_address', request.mac_address);
   const networkId = optional(parseUuid, 'network_id', request.network_id);
+  const vmId = optional(parseName, 'vm_id', request.vm_id);
   const device = optional(parseDeviceName, 'device_name', request.device_name) ?? '';
   if (device === '' && portId === undefined && mac === undefined) {
     throw invalidField('device_name', '', 'is required where neither port_id nor mac_address is given');
@@ -46,6 +47,7 @@ const readReport = (request: ReportPortUpRequest): DeviceReport => {
     ...(portId === undefined ? {} : { portId }),
     ...(mac === undefined ? {} : { mac }),
     ...(networkId === undefined ? {} : { networkId }),
+    ...(vmId === undefined ? {} : { vmId }),
   };
 };
 

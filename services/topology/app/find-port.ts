@@ -1,6 +1,6 @@
 import { DomainError } from '#platform/errors/domain-error.ts';
 import type { MacAddress } from '#platform/net/mac-address.ts';
-import type { HostId, Uuid } from '#platform/net/names.ts';
+import type { HostId, ResourceName, Uuid } from '#platform/net/names.ts';
 import type { Transaction, Versioned } from '#platform/store/store.ts';
 import type { Network } from '../domain/network.ts';
 import type { Port } from '../domain/port.ts';
@@ -17,6 +17,8 @@ export interface DeviceReport {
   readonly mac?: MacAddress;
   /** Of the bridge it is in. */
   readonly networkId?: Uuid;
+  /** The guest it belongs to. */
+  readonly vmId?: ResourceName;
 }
 
 /** A port, or the network in which the device is to become one. */

@@ -318,6 +318,21 @@ describe('a device', () => {
     });
   });
 
+  test('the guest that the host tells of becomes its device_id, unless its creator said otherwise', async () => {
+    const world = await worldWithHosts();
+    const { environment, hints } = world;
+    const { id } = await world.port((await world.network()).id);
+    const report = { hostId: a, device: tapName(id) };
+    await reportPortUp(environment, hints, report, never);
+    const told = (await world.told()).length;
+    const vm = parseName('vm_id', '5c1c0c3a-0000-4000-8000-000000000001');
+    expect((await reportPortUp(environment, hints, { ...report, vmId: vm }, never)).port.deviceId).toBe(vm);
+    expect((await world.told()).length).toBe(told + 1);
+    const other = parseName('vm_id', 'another');
+    expect((await reportPortUp(environment, hints, { ...report, vmId: other }, never)).port.deviceId).toBe(vm);
+    expect((await world.told()).length).toBe(told + 1);
+  });
+
   test('reported again writes and tells nothing', async () => {
     const world = await worldWithHosts();
     const { environment, hints, store } = world;

@@ -39,17 +39,23 @@ export const networkOf = async (environment: Environment, tx: Transaction, port:
   return network.value;
 };
 
-/** Writes a changed binding; quietly where only claims changed, which nobody outside sees. */
+/** Writes a changed binding, and what is learned of the guest with it; quietly where only claims changed, which nobody outside sees. */
 export const writeBinding = async (
   { records }: Environment,
   writer: Writer,
   port: Versioned<Port>,
   network: Network,
   binding: Binding,
+  deviceId: Port['deviceId'] = port.value.deviceId,
 ): Promise<Port> => {
   const before = port.value.binding;
-  const after = restated({ ...port.value, binding }, network.adminStateUp);
-  if (before.hostId === binding.hostId && before.failure === binding.failure && after.status === port.value.status) {
+  const after = restated({ ...port.value, binding, deviceId }, network.adminStateUp);
+  const isSeen =
+    before.hostId !== binding.hostId ||
+    before.failure !== binding.failure ||
+    after.status !== port.value.status ||
+    deviceId !== port.value.deviceId;
+  if (!isSeen) {
     writer.putQuietly(records.ports, port, after);
     return after;
   }

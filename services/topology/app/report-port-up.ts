@@ -73,10 +73,14 @@ const plug = async (
   const { port } = found;
   const network = await networkOf(environment, tx, port.value);
   const binding = deviceUp(port.value.binding, hostId);
-  if (binding === port.value.binding) return { port: port.value, network, rebound: false };
+  // What its creator said of it holds.
+  const deviceId = port.value.deviceId === '' ? (report.vmId ?? port.value.deviceId) : port.value.deviceId;
+  if (binding === port.value.binding && deviceId === port.value.deviceId) {
+    return { port: port.value, network, rebound: false };
+  }
   const writer = new Writer(environment, tx, CAUSE);
   await usableHost(environment, tx, writer, hostId);
-  const written = await writeBinding(environment, writer, port, network, binding);
+  const written = await writeBinding(environment, writer, port, network, binding, deviceId);
   return { port: written, network, rebound: binding.hostId !== port.value.binding.hostId };
 };
 

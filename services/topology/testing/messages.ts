@@ -24,4 +24,5 @@ export const tapReport = (hostId: string, portId: string) => ({
   port_id: '',
   mac_address: '',
   network_id: '',
+  vm_id: '',
 });

@@ -11,10 +11,11 @@ import { isolationOf } from '../../plan/isolation.ts';
 import { OpenFlowConnection } from '../../protocols/openflow/connection.ts';
 import { Interface } from '../../protocols/ovsdb/vswitch-tables.ts';
 import type { VswitchDatabase } from '../../protocols/ovsdb/vswitch-database.ts';
-import type { CommandRunner } from '../../sys/command.ts';
+import { HostCommands } from '../../sys/command.ts';
 import { EventQueue } from '../../sys/event-queue.ts';
 import { LinkWatch } from '../../sys/link-watch.ts';
-import { areSet, ownSysctl } from '../../sys/sysctl.ts';
+import { areSet, ownSysctl, sysctlByCommand } from '../../sys/sysctl.ts';
+import type { Sysctl } from '../../sys/sysctl.ts';
 import type { Dial } from '../../sys/stream-socket.ts';
 import { applyOperations } from './apply.ts';
 import type { SwitchTools } from './apply.ts';
@@ -44,8 +45,9 @@ export interface OvsOptions {
   readonly dial: Dial;
   /** Where ovs-vswitchd has its sockets. */
   readonly runDir: string;
-  readonly commands: CommandRunner;
   readonly log: Log;
+  /** Words that enter the network namespace of ovs-vswitchd, e.g. `['ip', 'netns', 'exec', name]`; this process' own without. */
+  readonly prefix?: readonly string[];
 }
 
 const START_MS = 10_000;
@@ -67,13 +69,16 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   readonly #openflow: OpenFlowConnection;
   readonly #base: SharedBase;
   readonly #tools: SwitchTools;
+  readonly #sysctl: Sysctl;
   readonly #listed = Promise.withResolvers<void>();
   #listening: Disposable | undefined;
   #lostFlows = false;
 
   constructor(options: OvsOptions) {
-    const { host, bridge, database, log } = options;
+    const { host, bridge, database, log, prefix = [] } = options;
+    const commands = new HostCommands(prefix);
     this.#options = options;
+    this.#sysctl = prefix.length === 0 ? ownSysctl : sysctlByCommand(commands);
     this.#site = { host, bridge };
     this.#view = new SwitchView(database.replica, bridge);
     this.#devices = new DeviceMerge(bridge);
@@ -91,7 +96,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     this.#tools = {
       view: this.#view,
       numbers: this.#numbers,
-      sysctl: ownSysctl,
+      sysctl: this.#sysctl,
       transact: async (operations, live, signal) => {
         await (live ? database.transactLive(operations, signal) : database.client.transact(operations, signal));
       },
@@ -113,7 +118,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
       },
     });
     this.#links = new LinkWatch(
-      { commands: options.commands, prefix: [] },
+      { commands, prefix },
       {
         link: (event) => {
           this.#tell(this.#devices.link(event));
@@ -246,7 +251,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     if (!this.#isExposing) return exposed;
     await Promise.all(
       [...devices].map(async (device) => {
-        if (!(await areSet(ownSysctl, isolationOf(device), signal))) exposed.add(device);
+        if (!(await areSet(this.#sysctl, isolationOf(device), signal))) exposed.add(device);
       }),
     );
     return exposed;

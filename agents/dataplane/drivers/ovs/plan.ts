@@ -30,7 +30,7 @@ export interface Site {
 export interface KnownSwitch {
   readonly ports: SwitchPorts;
   /** Whether the kernel's IP stack gets a copy of what comes in by a device: the datapath is in user space. */
-  isExposed(device: string): boolean;
+  readonly isExposed: (device: string) => boolean;
 }
 
 /** A flow that is wanted, and why. */

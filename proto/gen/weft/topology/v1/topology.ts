@@ -724,6 +724,8 @@ export interface ReportPortUpRequest {
   mac_address: string;
   /** The network whose bridge the device is in, when known. */
   network_id: string;
+  /** The guest the device belongs to, when known (OVS vm-id): becomes the port's device_id, where that is empty. */
+  vm_id: string;
 }
 
 /** Answer of ReportPortUp. */
@@ -4351,7 +4353,7 @@ export const DeletePortRequest: MessageFns<DeletePortRequest> = {
 };
 
 function createBaseReportPortUpRequest(): ReportPortUpRequest {
-  return { host_id: "", device_name: "", port_id: "", mac_address: "", network_id: "" };
+  return { host_id: "", device_name: "", port_id: "", mac_address: "", network_id: "", vm_id: "" };
 }
 
 export const ReportPortUpRequest: MessageFns<ReportPortUpRequest> = {
@@ -4370,6 +4372,9 @@ export const ReportPortUpRequest: MessageFns<ReportPortUpRequest> = {
     }
     if (message.network_id !== "") {
       writer.uint32(42).string(message.network_id);
+    }
+    if (message.vm_id !== "") {
+      writer.uint32(50).string(message.vm_id);
     }
     return writer;
   },
@@ -4427,6 +4432,14 @@ export const ReportPortUpRequest: MessageFns<ReportPortUpRequest> = {
             message.network_id = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.vm_id = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4466,6 +4479,11 @@ export const ReportPortUpRequest: MessageFns<ReportPortUpRequest> = {
         : isSet(object.network_id)
         ? globalThis.String(object.network_id)
         : "",
+      vm_id: isSet(object.vmId)
+        ? globalThis.String(object.vmId)
+        : isSet(object.vm_id)
+        ? globalThis.String(object.vm_id)
+        : "",
     };
   },
 
@@ -4486,6 +4504,9 @@ export const ReportPortUpRequest: MessageFns<ReportPortUpRequest> = {
     if (message.network_id !== "") {
       obj.networkId = message.network_id;
     }
+    if (message.vm_id !== "") {
+      obj.vmId = message.vm_id;
+    }
     return obj;
   },
 
@@ -4499,6 +4520,7 @@ export const ReportPortUpRequest: MessageFns<ReportPortUpRequest> = {
     message.port_id = object.port_id ?? "";
     message.mac_address = object.mac_address ?? "";
     message.network_id = object.network_id ?? "";
+    message.vm_id = object.vm_id ?? "";
     return message;
   },
 };
