@@ -24,7 +24,6 @@ import { EventLog } from './reconcile/event-log.ts';
 import { HostAgent } from './reconcile/host-agent.ts';
 import { PendingDowns } from './reconcile/pending-downs.ts';
 import { ReportedDevices } from './reconcile/reported-devices.ts';
-import { HostCommands } from './sys/command.ts';
 import { dialUnix } from './sys/stream-socket.ts';
 import { FileJournal } from './sys/file-journal.ts';
 import { FileStore } from './sys/file-store.ts';
@@ -74,7 +73,6 @@ export const composeAgent = async (
           database,
           dial: dialUnix,
           runDir: config.ovsRunDir,
-          commands: new HostCommands(),
           log,
         });
   const labels = Object.fromEntries(config.labels.map((label) => label.split(/=(.*)/s, 2) as [string, string]));
