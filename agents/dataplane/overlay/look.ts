@@ -1,5 +1,6 @@
 import type { CommandRunner } from '../sys/command.ts';
-import type { ObservedHost } from './model/observed.ts';
+import { overlayOfAlias } from './model/names.ts';
+import type { HostLink, ObservedHost } from './model/observed.ts';
 import type { OverlaySpec, OverlayWish } from './model/spec.ts';
 import { observeKernel } from './observe.ts';
 import type { Switch } from './switch.ts';
@@ -17,10 +18,13 @@ export const lookAtHost = async (
   const look = async (): Promise<ObservedHost> => {
     const database = ovs.read();
     const peers = new Set(overlays.flatMap((overlay) => overlay.peers.map(({ remote }) => remote)));
-    const offloads = overlays
-      .filter(({ bridge }) => database.bridges.get(bridge)?.datapathType === 'netdev')
-      .flatMap(({ links }) => links.map(({ peerDevice }) => peerDevice))
-      .filter((name) => name !== undefined);
+    // Ends of ours in Linux bridges; the kernel's datapath fills in checksums by itself.
+    const offloads = ({ name, alias }: HostLink): boolean => {
+      const overlay = overlayOfAlias(alias);
+      if (overlay === undefined || database.ports.has(name)) return false;
+      const bridge = [...database.bridges.values()].find((each) => each.overlay === overlay);
+      return bridge === undefined || bridge.datapathType === 'netdev';
+    };
     return { ...database, ...(await observeKernel(commands, { peers: [...peers], offloads }, signal)) };
   };
   const observed = await look();

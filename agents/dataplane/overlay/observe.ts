@@ -11,8 +11,8 @@ type Dumped = Readonly<Record<string, unknown>>;
 export interface Questions {
   /** Addresses to which the way is asked for. */
   readonly peers: readonly IpAddress[];
-  /** Devices of which the offloads are asked for. */
-  readonly offloads: readonly string[];
+  /** Which of the devices that are there are asked for their offloads. */
+  readonly offloads: (link: HostLink) => boolean;
 }
 
 /** Reads the kernel's side of the host: all devices with their addresses, the ways to peers, offloads. */
@@ -22,21 +22,20 @@ export const observeKernel = async (
   signal: AbortSignal,
 ): Promise<Pick<ObservedHost, 'links' | 'routes' | 'txChecksum'>> => {
   const command = ['ip', '-json', '-details', 'addr', 'show'];
-  const [dumped, ways, checksums] = await Promise.all([
+  const [dumped, ways] = await Promise.all([
     outputOf(commands, command, signal),
     peers.length === 0 ? '' : routesTo(commands, peers, signal),
-    Promise.all(offloads.map(async (device) => [device, await txChecksumOf(commands, device, signal)] as const)),
   ]);
   const links = new Map<string, HostLink>();
   for (const each of jsonObjects(command.join(' '), dumped)) {
     const link = parseLink(each);
     if (link !== undefined) links.set(link.name, link);
   }
-  return {
-    links,
-    routes: parseRoutes(ways, links),
-    txChecksum: new Map(checksums.filter((each): each is [string, boolean] => each[1] !== undefined)),
-  };
+  const checksums = [...links.values()]
+    .filter(offloads)
+    .map(async ({ name }) => [name, await txChecksumOf(commands, name, signal)] as const);
+  const known = (await Promise.all(checksums)).filter((each): each is [string, boolean] => each[1] !== undefined);
+  return { links, routes: parseRoutes(ways, links), txChecksum: new Map(known) };
 };
 
 /** One object per address that can be reached; an address that cannot adds nothing. */
