@@ -1,7 +1,7 @@
 import { invalidField } from '#platform/errors/domain-error.ts';
 import { type ByteReader, type ByteWriter, malformed } from './bytes.ts';
 import { FIELDS } from './fields.ts';
-import { OFPP, canonicalField } from './flow.ts';
+import { OFPP, SAME_TABLE, canonicalField } from './flow.ts';
 import type { Action, MovedBits } from './flow.ts';
 import { movedBits } from './flow-identity.ts';
 import { checkValue, fieldValue, readOxm, readOxmHeader, writeOxm, writeOxmHeader } from './oxm.ts';
@@ -13,7 +13,6 @@ const NXAST_RESUBMIT_TABLE = 14;
 /** After the experimenter: subtype, port, table and padding. */
 const RESUBMIT_BYTES = 8;
 const HEADER_BYTES = 4;
-const ALL_TABLES = 0xff;
 /** Ports up to here are the same in 16 bits; the reserved ones lie this far higher in 32 (openflow-common.h). */
 const LARGEST_PORT_16 = 0xff00;
 const RESERVED_PORT_OFFSET = 0xffff0000;
@@ -65,14 +64,11 @@ const writeAction = (writer: ByteWriter, action: Exclude<Action, { kind: 'unknow
       return;
     }
     case 'resubmit':
-      if (action.table === undefined && action.port === undefined) {
-        throw invalidField(path, 'resubmit', 'needs a table or a port');
-      }
       type(OFPAT.EXPERIMENTER);
       writer.u32(NX_EXPERIMENTER);
       writer.u16(NXAST_RESUBMIT_TABLE);
       writer.u16(portTo16(`${path}.port`, action.port ?? OFPP.IN_PORT));
-      writer.u8(checkRange(`${path}.table`, action.table ?? ALL_TABLES, ALL_TABLES));
+      writer.u8(checkRange(`${path}.table`, action.table ?? SAME_TABLE, SAME_TABLE));
       return;
     case 'push_vlan':
       type(OFPAT.PUSH_VLAN);
@@ -167,6 +163,6 @@ const readResubmit = (body: ByteReader): Action | undefined => {
   return {
     kind: 'resubmit',
     ...(port32 !== OFPP.IN_PORT && { port: port32 }),
-    ...(table !== ALL_TABLES && { table }),
+    ...(table !== SAME_TABLE && { table }),
   };
 };

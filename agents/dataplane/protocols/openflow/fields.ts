@@ -106,7 +106,8 @@ const SPECS = {
   reg14: register(14),
   reg15: register(15),
   pkt_mark: nxm(33, 32),
-  ct_state: nxm(105, 32),
+  /** Of its 32 bits these eight have a meaning. */
+  ct_state: nxm(105, 8, { bytes: 4 }),
   ct_zone: nxm(106, 16, { exact: true }),
   ct_mark: nxm(107, 32),
   eth_src: oxm(4, 48, { text: 'mac' }),

@@ -1,5 +1,5 @@
 import { FIELDS } from './fields.ts';
-import { canonicalField, canonicalFields } from './flow.ts';
+import { OFPP, SAME_TABLE, canonicalField, canonicalFields } from './flow.ts';
 import type { Action, CanonicalField, FieldValue, Flow, FlowId, MovedBits } from './flow.ts';
 import type { FieldName } from './fields.ts';
 
@@ -19,8 +19,8 @@ export const flowKey = ({ table, priority, match, unknownMatch }: FlowId): strin
 export const sameFlow = (a: Flow, b: Flow): boolean =>
   a.cookie === b.cookie &&
   a.gotoTable === b.gotoTable &&
-  a.idleTimeout === b.idleTimeout &&
-  a.hardTimeout === b.hardTimeout &&
+  (a.idleTimeout ?? 0) === (b.idleTimeout ?? 0) &&
+  (a.hardTimeout ?? 0) === (b.hardTimeout ?? 0) &&
   a.unknownInstructions === b.unknownInstructions &&
   a.actions.length === b.actions.length &&
   a.actions.every((action, at) => sameAction(action, b.actions[at])) &&
@@ -42,7 +42,7 @@ const sameAction = (a: Action, b: Action | undefined): boolean => {
     case 'move':
       return b?.kind === 'move' && a.from === b.from && a.to === b.to && sameBits(movedBits(a), movedBits(b));
     case 'resubmit':
-      return b?.kind === 'resubmit' && a.port === b.port && a.table === b.table;
+      return b?.kind === 'resubmit' && resubmitKey(a) === resubmitKey(b);
     case 'push_vlan':
       return b?.kind === 'push_vlan' && a.ethertype === b.ethertype;
     case 'pop_vlan':
@@ -51,6 +51,9 @@ const sameAction = (a: Action, b: Action | undefined): boolean => {
       return b?.kind === 'unknown' && a.bytes === b.bytes;
   }
 };
+
+const resubmitKey = ({ port = OFPP.IN_PORT, table = SAME_TABLE }: Extract<Action, { kind: 'resubmit' }>): string =>
+  `${port.toString()},${table.toString()}`;
 
 /** The bits that a move moves: all of the source unless it says which. */
 export const movedBits = (move: { readonly from: FieldName; readonly bits?: MovedBits }): MovedBits =>

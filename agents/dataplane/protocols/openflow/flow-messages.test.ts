@@ -128,11 +128,6 @@ test.each<[string, Flow, string]>([
   ['a timeout too long', { ...flow, idleTimeout: 65_536 }, 'idleTimeout: 65536'],
   ['a next table that none is', { ...flow, gotoTable: -1 }, 'gotoTable: -1'],
   ['a port that none is', { ...flow, actions: [{ kind: 'output', port: 1.5 }] }, 'actions[0].port: 1.5'],
-  [
-    'a resubmission to nowhere',
-    { ...flow, actions: [{ kind: 'pop_vlan' }, { kind: 'resubmit' }] },
-    'actions[1]: "resubmit" needs a table or a port',
-  ],
   ['a port that has no number in 16 bits', { ...flow, actions: [{ kind: 'resubmit', port: 0xff00 }] }, '65279'],
   [
     'bits that a field does not have',

@@ -21,6 +21,9 @@ export const OFPP = {
   ANY: 0xffffffff,
 } as const;
 
+/** The table of a resubmission that stays in its own. */
+export const SAME_TABLE = 0xff;
+
 /** So many bits, from bit `from` of one field to bit `to` of another; 0 is the least significant. */
 export interface MovedBits {
   readonly from: number;
@@ -33,7 +36,7 @@ export type Action =
   | ({ readonly kind: 'set_field'; readonly field: FieldName } & FieldValue)
   /** Without `bits`, all of a field to another of the same width. */
   | { readonly kind: 'move'; readonly from: FieldName; readonly to: FieldName; readonly bits?: MovedBits }
-  /** Without a table the same one, without a port the one the packet came in by; one of both must be there. */
+  /** Without a table the one the flow is in, without a port the one the packet came in by. */
   | { readonly kind: 'resubmit'; readonly port?: number; readonly table?: number }
   | { readonly kind: 'push_vlan'; readonly ethertype: number }
   | { readonly kind: 'pop_vlan' }

@@ -73,6 +73,7 @@ test.each<[string, Action]>([
   ['move:eth_src[]->eth_dst[]', { kind: 'move', from: 'eth_src', to: 'eth_dst' }],
   ['move:reg0[8..15]->tun_id[0..7]', { kind: 'move', from: 'reg0', to: 'tun_id', bits: { from: 8, to: 0, count: 8 } }],
   ['resubmit:5', { kind: 'resubmit', port: 5 }],
+  ['resubmit:IN_PORT', { kind: 'resubmit' }],
   ['resubmit(,4)', { kind: 'resubmit', table: 4 }],
   ['resubmit(LOCAL,4)', { kind: 'resubmit', port: OFPP.LOCAL, table: 4 }],
   ['push_vlan:0x8100', { kind: 'push_vlan', ethertype: 0x8100 }],

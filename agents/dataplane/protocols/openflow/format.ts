@@ -1,7 +1,7 @@
 import { FIELDS } from './fields.ts';
 import type { FieldName } from './fields.ts';
 import { type PortName, formatHex, formatPort, formatValue, reservedPort } from './field-text.ts';
-import { canonicalField, canonicalFields } from './flow.ts';
+import { OFPP, SAME_TABLE, canonicalField, canonicalFields } from './flow.ts';
 import type { Action, Flow, FlowId, Match } from './flow.ts';
 import { movedBits } from './flow-identity.ts';
 
@@ -74,8 +74,10 @@ const formatAction = (action: Action, portName: PortName | undefined): string =>
       return `move:${formatBits(action.from, from, count)}->${formatBits(action.to, to, count)}`;
     }
     case 'resubmit': {
-      const port = action.port === undefined ? '' : formatPort(action.port, portName);
-      return action.table === undefined ? `resubmit:${port}` : `resubmit(${port},${action.table.toString()})`;
+      const { port = OFPP.IN_PORT, table = SAME_TABLE } = action;
+      const shown = formatPort(port, portName);
+      if (table === SAME_TABLE) return `resubmit:${shown}`;
+      return `resubmit(${port === OFPP.IN_PORT ? '' : shown},${table.toString()})`;
     }
     case 'push_vlan':
       return `push_vlan:0x${action.ethertype.toString(16)}`;

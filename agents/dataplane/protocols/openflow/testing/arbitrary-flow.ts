@@ -6,7 +6,9 @@ import type { Action, FieldValue, Flow, Match } from '../flow.ts';
 
 type Fields = readonly FieldName[];
 
-const REGISTERS: Fields = ['reg0', 'reg1', 'reg7', 'reg14', 'reg15'];
+const REGISTERS: Fields = Object.values(FIELDS).flatMap(({ name }) => (/^reg\d+$/.test(name) ? [name] : []));
+/** No flow sets these. */
+const TRACKED: Fields = ['ct_state', 'ct_zone', 'ct_mark'];
 const PIPELINE: Fields = ['metadata', 'tun_id', 'tun_src', 'tun_dst', 'tun_ipv6_src', 'tun_ipv6_dst', 'pkt_mark'];
 const ETHERNET: Fields = ['eth_src', 'eth_dst'];
 const IP: Fields = ['ip_dscp', 'ip_ecn', 'nw_ttl'];
@@ -30,7 +32,7 @@ const KINDS: readonly { readonly exact: Readonly<Partial<Record<FieldName, bigin
   { exact: { eth_type: 0x86ddn, ip_proto: 58n, icmpv6_type: 136n }, fields: [...V6, ...ND, 'nd_tll'] },
 ];
 
-/** Open vSwitch keeps eight bits of these. */
+/** Open vSwitch keeps eight bits of it. */
 const LARGEST: Partial<Record<FieldName, bigint>> = { arp_op: 0xffn };
 
 /** ovs-ofctl takes a mask that begins with a decimal digit for the length of a prefix. */
@@ -46,9 +48,6 @@ const valueOf = (name: FieldName): fc.Arbitrary<FieldValue> => {
   const writable = text === 'ipv6' ? mask.map((bits) => (bits === 0n ? 0n : bits | TOP_OF_IPV6)) : mask;
   return fc.oneof(exact, fc.record({ value, mask: writable }));
 };
-
-/** Set-field has no use for a mask of nothing, and the switch refuses it. */
-const settingOf = (name: FieldName): fc.Arbitrary<FieldValue> => valueOf(name).filter(({ mask }) => mask !== 0n);
 
 const matchOf = (fields: Fields): fc.Arbitrary<Match> =>
   fc
@@ -91,11 +90,11 @@ const actionOf = (fields: Fields): fc.Arbitrary<Action> =>
     }),
     fc
       .constantFrom(...settable(fields))
-      .chain((field) => settingOf(field).map((value) => ({ kind: 'set_field' as const, field, ...value }))),
+      .chain((field) => valueOf(field).map((value) => ({ kind: 'set_field' as const, field, ...value }))),
     move(settable(fields)),
     fc.constantFrom<Action>(
       { kind: 'move', from: 'eth_src', to: 'eth_dst' },
-      { kind: 'resubmit', table: 7 },
+      { kind: 'resubmit', port: OFPP.IN_PORT, table: 7 },
       { kind: 'resubmit', port: 9 },
       { kind: 'resubmit', port: OFPP.LOCAL, table: 200 },
     ),
@@ -123,12 +122,12 @@ export const arbitraryFlow: fc.Arbitrary<Flow> = fc.constantFrom(...KINDS).chain
         cookie: fc.bigInt(0n, (1n << 64n) - 1n),
         ingress: portNumber.map((port): Match => ({ in_port: { value: BigInt(port) } })),
         vlan: fc.constantFrom(...VLANS),
-        basic: matchOf([...REGISTERS, ...PIPELINE, ...ETHERNET]),
+        basic: matchOf([...REGISTERS, ...PIPELINE, ...TRACKED, ...ETHERNET]),
         special: matchOf(fields),
         actions: fc
           .tuple(fc.array(actionOf(fields), { maxLength: 6 }), fc.constantFrom(...TAGGING))
           .map(([actions, tagging]) => [...actions, ...tagging]),
-        writeMetadata: settingOf('metadata'),
+        writeMetadata: valueOf('metadata'),
         gotoTable: fc.integer({ min: 101, max: 253 }),
         idleTimeout: fc.integer({ min: 300, max: 0xffff }),
         hardTimeout: fc.integer({ min: 300, max: 0xffff }),
