@@ -279,7 +279,8 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
 
   #takePorts(): void {
     const renumbered = this.#numbers.update(this.#view.ports());
-    this.#tell(this.#devices.ports(this.#view.guests((name) => this.isOwnDevice(name))));
+    const guests = this.#view.guests((name) => this.isOwnDevice(name));
+    this.#tell(this.#devices.ports(guests, this.#view.bridgeRow === undefined));
     for (const device of renumbered) this.#queue.push({ kind: 'row', device, line: `${device} has another number` });
   }
 

@@ -63,15 +63,18 @@ export class DeviceMerge {
     return [...this.#switch.keys()].flatMap((name) => this.#evaluate(name));
   }
 
-  /** Takes up all devices of the integration bridge. */
-  ports(now: ReadonlyMap<string, SwitchDevice>): readonly LinkEvent[] {
+  /**
+   * Takes up all devices of the integration bridge. With `bridgeIsGone` nobody took them out one by one: they are to be put
+   * back, whoever put them there.
+   */
+  ports(now: ReadonlyMap<string, SwitchDevice>, bridgeIsGone = false): readonly LinkEvent[] {
     const before = this.#switch;
     this.#switch = now;
     const events: LinkEvent[] = [];
     for (const [name, device] of before) {
       if (now.has(name)) continue;
       const link = this.#kernel.get(name);
-      if (!device.isOurs && link !== undefined) this.#released.set(name, link.index);
+      if (!device.isOurs && !bridgeIsGone && link !== undefined) this.#released.set(name, link.index);
       this.#seen.delete(device.uuid);
       events.push(...this.#evaluate(name));
     }

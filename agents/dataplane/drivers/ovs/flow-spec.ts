@@ -15,22 +15,32 @@ export interface FlowSpec extends Omit<Flow, 'actions'> {
   readonly actions: readonly ActionSpec[];
 }
 
-/** Stands for the port that a frame came in by, to which no other output leads. */
-export const BACK = 'in_port';
+/** Begins names of ports that are no device's: the kernel has none with a colon in its name (dev_valid_name). */
+const NO_DEVICE = ':';
 
-/** A device without a number of its own in the switch. */
+/** Stands for the port that a frame came in by, to which no other output leads. */
+export const BACK = `${NO_DEVICE}in_port`;
+
 const RESERVED: ReadonlyMap<number, string> = new Map([
   [OFPP.IN_PORT, BACK],
-  [OFPP.LOCAL, 'LOCAL'],
-  [OFPP.NORMAL, 'NORMAL'],
-  [OFPP.FLOOD, 'FLOOD'],
-  [OFPP.ALL, 'ALL'],
-  [OFPP.CONTROLLER, 'CONTROLLER'],
+  [OFPP.LOCAL, `${NO_DEVICE}local`],
+  [OFPP.NORMAL, `${NO_DEVICE}normal`],
+  [OFPP.FLOOD, `${NO_DEVICE}flood`],
+  [OFPP.ALL, `${NO_DEVICE}all`],
+  [OFPP.CONTROLLER, `${NO_DEVICE}controller`],
 ]);
+const RESERVED_NUMBERS: ReadonlyMap<string, number> = new Map([...RESERVED].map(([port, name]) => [name, port]));
+
+/** Whether a name is that of a device, and not one that `named` gave to a port without. */
+export const isDevice = (name: string): boolean => !name.startsWith(NO_DEVICE);
+
+/** The number of a port that had no name when it was read back; undefined for all other names. */
+export const strangerNumber = (name: string): number | undefined =>
+  isDevice(name) || RESERVED_NUMBERS.has(name) ? undefined : Number(name.slice(NO_DEVICE.length));
 
 /**
- * The flow as the switch takes it. Outputs to a device that has no number are left out; `missing` names them. Undefined
- * when the device that frames come in by has none.
+ * The flow as the switch takes it, the inverse of `named`. Outputs to a device that has no number are left out; `missing`
+ * names them. Undefined when the device that frames come in by has none.
  */
 export const numbered = (
   spec: FlowSpec,
@@ -42,20 +52,20 @@ export const numbered = (
   for (const action of wanted) {
     if (action.kind !== 'output') actions.push(action);
     else {
-      const port = action.device === BACK ? OFPP.IN_PORT : portOf(action.device);
+      const port = RESERVED_NUMBERS.get(action.device) ?? portOf(action.device);
       if (port === undefined) missing.push(action.device);
       else actions.push({ kind: 'output', port });
     }
   }
   if (inPort === undefined) return { flow: { ...rest, actions }, missing };
-  const port = portOf(inPort);
+  const port = RESERVED_NUMBERS.get(inPort) ?? portOf(inPort);
   if (port === undefined) return { flow: undefined, missing: [inPort, ...missing] };
   return { flow: { ...rest, match: { ...rest.match, in_port: { value: BigInt(port) } }, actions }, missing };
 };
 
-/** What was read back, with the names that the ports have now; one that has none is `#` and its number, which no device is. */
+/** What was read back, with the names that the ports have now, or else names that no device has. */
 export const named = (flow: Flow, nameOf: (port: number) => string | undefined): FlowSpec => {
-  const name = (port: number): string => RESERVED.get(port) ?? nameOf(port) ?? `#${port.toString()}`;
+  const name = (port: number): string => RESERVED.get(port) ?? nameOf(port) ?? `${NO_DEVICE}${port.toString()}`;
   const { match, actions, ...rest } = flow;
   const { in_port: inPort, ...others } = match;
   return {

@@ -1,8 +1,11 @@
 import { flowKey, sameFlow } from '../../protocols/openflow/flow-identity.ts';
 import type { Flow } from '../../protocols/openflow/flow.ts';
 import { formatFlow, formatFlowId } from '../../protocols/openflow/format.ts';
-import { numbered } from './flow-spec.ts';
+import { numbered, strangerNumber } from './flow-spec.ts';
 import type { FlowSpec } from './flow-spec.ts';
+
+/** More than any port of a switch has (ovs-fields(7), `in_port`): a number that no name stands for is itself. */
+const FIRST = 0x1_0000;
 
 /** Numbers in the place of devices, for what is written and compared by number. */
 class Numbering {
@@ -10,17 +13,17 @@ class Numbering {
   readonly #devices: string[] = [];
 
   flow(spec: FlowSpec): Flow {
-    const { flow } = numbered(spec, (device) => this.#number(device));
+    const { flow } = numbered(spec, (device) => strangerNumber(device) ?? this.#number(device));
     if (flow === undefined) throw new TypeError('every device has a number here');
     return flow;
   }
 
-  readonly nameOf = (port: number): string => this.#devices[port - 1] ?? '';
+  readonly nameOf = (port: number): string => this.#devices[port - FIRST] ?? port.toString();
 
   #number(device: string): number {
     const known = this.#numbers.get(device);
     if (known !== undefined) return known;
-    const number = this.#devices.push(device);
+    const number = FIRST + this.#devices.push(device) - 1;
     this.#numbers.set(device, number);
     return number;
   }

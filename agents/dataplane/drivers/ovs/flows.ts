@@ -17,6 +17,8 @@ const REQUEST = 1n;
 const REPLY = 2n;
 const SOLICITATION = 135n;
 const ADVERTISEMENT = 136n;
+/** Type of the option of a solicitation that an answer's takes the place of: without it there is no room (RFC 4861 §4.6.1). */
+const SOURCE_LINK_LAYER = 1n;
 /** Type of the option of an advertisement that tells the link-layer address (RFC 4861 §4.6.1). */
 const TARGET_LINK_LAYER = 2n;
 /** Solicited and override (RFC 4861 §4.4). */
@@ -144,6 +146,7 @@ export const networkFlows = (vni: Vni): NetworkFlows => {
                 icmpv6_type: SOLICITATION,
                 icmpv6_code: 0n,
                 nd_target: ipToBigInt(ip),
+                nd_options_type: SOURCE_LINK_LAYER,
               },
               turnedSolicitation(ip, mac),
             ),

@@ -1,5 +1,6 @@
 import { aborted } from '#platform/async/aborted.ts';
 import { sleep } from '#platform/async/sleep.ts';
+import { strangerNumber } from './flow-spec.ts';
 import type { SwitchPorts } from './observed.ts';
 
 const KNOWN_WITHIN_MS = 3_000;
@@ -41,8 +42,10 @@ export class PortNumbers {
     return this.#ports.get(device)?.ofport;
   }
 
-  /** The number of a port that is there, or was and is nobody else's. */
+  /** The number of a port that is there, or was and is nobody else's; also of one that `nameOf` had no name for. */
   last(device: string): number | undefined {
+    const stranger = strangerNumber(device);
+    if (stranger !== undefined) return this.#names.has(stranger) ? undefined : stranger;
     return this.now(device) ?? this.#last.get(device);
   }
 

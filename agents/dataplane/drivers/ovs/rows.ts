@@ -4,6 +4,7 @@ import type { MacAddress } from '#platform/net/mac-address.ts';
 import type { Destination, Rows } from '../../model/rows.ts';
 import type { FieldName } from '../../protocols/openflow/fields.ts';
 import { udpPortOf } from './devices.ts';
+import { isDevice } from './flow-spec.ts';
 import type { FlowSpec } from './flow-spec.ts';
 import { TABLES } from './pipeline.ts';
 
@@ -79,6 +80,6 @@ export const floodTargets = (
 ): { readonly devices: readonly string[]; readonly destinations: readonly Destination[] } => {
   const destinations = new Map<string, Destination>();
   for (const to of flows.flatMap(destinationsOf)) destinations.set(`${to.address} ${to.udpPort.toString()}`, to);
-  const devices = new Set(flows.flatMap(devicesOf).filter((device) => !device.startsWith('#')));
+  const devices = new Set(flows.flatMap(devicesOf).filter(isDevice));
   return { devices: [...devices], destinations: [...destinations.values()] };
 };
