@@ -10,8 +10,11 @@ const OFPAT = { OUTPUT: 0, PUSH_VLAN: 17, POP_VLAN: 18, SET_FIELD: 25, COPY_FIEL
 /** Open vSwitch's own actions. */
 const NX_EXPERIMENTER = 0x00002320;
 const NXAST_RESUBMIT_TABLE = 14;
-/** After the experimenter: subtype, port, table and padding. */
-const RESUBMIT_BYTES = 8;
+const NXAST_CONTROLLER = 20;
+/** After the experimenter: the subtype, what it needs, and padding. */
+const NX_BYTES = 8;
+/** Why a controller gets a packet: because a flow says so. */
+const OFPR_ACTION = 1;
 const HEADER_BYTES = 4;
 /** Ports up to here are the same in 16 bits; the reserved ones lie this far higher in 32 (openflow-common.h). */
 const LARGEST_PORT_16 = 0xff00;
@@ -76,6 +79,14 @@ const writeAction = (writer: ByteWriter, action: Exclude<Action, { kind: 'unknow
       return;
     case 'pop_vlan':
       type(OFPAT.POP_VLAN);
+      return;
+    case 'controller':
+      type(OFPAT.EXPERIMENTER);
+      writer.u32(NX_EXPERIMENTER);
+      writer.u16(NXAST_CONTROLLER);
+      writer.u16(checkRange(`${path}.maxLength`, action.maxLength, 0xffff));
+      writer.u16(checkRange(`${path}.controllerId`, action.controllerId, 0xffff));
+      writer.u8(OFPR_ACTION);
   }
 };
 
@@ -137,7 +148,7 @@ const readAction = (type: number, body: ByteReader): Action | undefined => {
     case OFPAT.POP_VLAN:
       return { kind: 'pop_vlan' };
     case OFPAT.EXPERIMENTER:
-      return readResubmit(body);
+      return readExperimenter(body);
     default:
       return undefined;
   }
@@ -154,9 +165,19 @@ const readMove = (body: ByteReader): Action | undefined => {
   return { kind: 'move', from: source.name, to: target.name, ...(!whole && { bits: { from, to, count } }) };
 };
 
-const readResubmit = (body: ByteReader): Action | undefined => {
-  if (body.u32() !== NX_EXPERIMENTER || body.remaining < RESUBMIT_BYTES) return undefined;
-  if (body.u16() !== NXAST_RESUBMIT_TABLE) return undefined;
+const readExperimenter = (body: ByteReader): Action | undefined => {
+  if (body.u32() !== NX_EXPERIMENTER || body.remaining < NX_BYTES) return undefined;
+  const subtype = body.u16();
+  if (subtype === NXAST_RESUBMIT_TABLE) return readResubmit(body);
+  return subtype === NXAST_CONTROLLER ? readController(body) : undefined;
+};
+
+const readController = (body: ByteReader): Action | undefined => {
+  const [maxLength, controllerId, reason] = [body.u16(), body.u16(), body.u8()];
+  return reason === OFPR_ACTION ? { kind: 'controller', maxLength, controllerId } : undefined;
+};
+
+const readResubmit = (body: ByteReader): Action => {
   const port = body.u16();
   const table = body.u8();
   const port32 = port >= LARGEST_PORT_16 ? port + RESERVED_PORT_OFFSET : port;

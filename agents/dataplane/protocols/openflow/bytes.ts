@@ -151,6 +151,12 @@ export class ByteReader {
     return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + at, count).toString('hex');
   }
 
+  /** A copy of the next so many octets. */
+  octets(count: number): Uint8Array {
+    const at = this.#advance(count);
+    return Uint8Array.from(this.#bytes.subarray(at, at + count));
+  }
+
   /** The next so many octets, to be read on their own. */
   take(count: number): ByteReader {
     const at = this.#advance(count);

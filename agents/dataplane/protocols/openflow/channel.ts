@@ -12,6 +12,8 @@ export interface ChannelOptions {
   readonly path: string;
   /** Milliseconds of silence after which the switch is asked whether it lives; as long again, and it is taken for dead. */
   readonly probeMs: number;
+  /** What came unasked. Throws for what makes no sense: the channel ends. */
+  readonly onUnasked?: (message: Message) => void;
 }
 
 /** Messages that belong together, by a range of transaction ids. */
@@ -29,6 +31,7 @@ interface Range {
 }
 
 const HANDSHAKE_MS = 5_000;
+const LARGEST_XID = 0xffffffff;
 /** Milliseconds of reading after which others get their turn: sockets bring megabytes at a time. */
 const TURN_MS = 5;
 
@@ -49,6 +52,7 @@ export class Channel {
   /** Resolves once, with what ended it; it is closed then. */
   readonly ended: Promise<Error>;
   readonly #path: string;
+  readonly #onUnasked: ((message: Message) => void) | undefined;
   readonly #end = Promise.withResolvers<Error>();
   readonly #greeted = Promise.withResolvers<void>();
   readonly #framer = new Framer((message) => {
@@ -65,8 +69,9 @@ export class Channel {
   #heard = true;
   #asked = false;
 
-  private constructor(path: string) {
+  private constructor({ path, onUnasked }: ChannelOptions) {
     this.#path = path;
+    this.#onUnasked = onUnasked;
     this.ended = this.#end.promise;
     this.#greeted.promise.catch(() => undefined);
   }
@@ -75,8 +80,9 @@ export class Channel {
    * Connects and agrees on the version. Rejects with `unavailable` when nobody is there, `precondition` when the bridge does
    * not speak our version, or the reason of `signal`.
    */
-  static async open({ dial, path, probeMs }: ChannelOptions, signal: AbortSignal): Promise<Channel> {
-    const channel = new Channel(path);
+  static async open(options: ChannelOptions, signal: AbortSignal): Promise<Channel> {
+    const { dial, path, probeMs } = options;
+    const channel = new Channel(options);
     try {
       await withDeadline(HANDSHAKE_MS, signal, async (limited) => {
         const stream = await dial(
@@ -105,8 +111,8 @@ export class Channel {
   /** Reserves so many transaction ids, one after the other from the one returned, for `exchange`. Throws when it has ended. */
   begin(count: number, exchange: Exchange): number {
     if (this.#reason !== undefined) throw unreachable(this.#path, this.#reason);
-    const first = this.#nextXid;
-    this.#nextXid = (first + count) >>> 0;
+    const first = this.#nextXid + count > LARGEST_XID ? 1 : this.#nextXid;
+    this.#nextXid = first + count;
     this.#ranges = [...this.#ranges, { first, count, exchange }];
     return first;
   }
@@ -198,11 +204,13 @@ export class Channel {
     // Nothing but the version can be wrong by then.
     if (!this.#isGreeted && message.type === OFPT.ERROR) throw new Error(readError(message.body));
     if (message.version !== VERSION) throw malformed(`version ${message.version.toString()}`);
+    // What the switch says by itself has number 0, which is no request's.
+    if (message.xid === 0) return this.#onUnasked?.(message);
     for (const { first, count, exchange } of this.#ranges) {
       const index = (message.xid - first) >>> 0;
       if (index < count) return exchange.receive(message, index);
     }
-    // Else news that nobody asked for, or the answer to somebody who has gone.
+    // Else the answer to somebody who has gone.
   }
 
   #echo(type: number, xid: number, data: string): void {

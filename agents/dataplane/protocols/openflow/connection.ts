@@ -8,6 +8,9 @@ import { ChangeQueue } from './change-queue.ts';
 import { Channel, unreachable } from './channel.ts';
 import type { Flow, FlowMod } from './flow.ts';
 import type { FlowFilter } from './flow-messages.ts';
+import type { Message } from './message.ts';
+import { News } from './news.ts';
+import type { NewsListener } from './news.ts';
 import { readFlows } from './read-flows.ts';
 
 export interface OpenFlowOptions {
@@ -17,6 +20,8 @@ export interface OpenFlowOptions {
   readonly log: Log;
   /** Milliseconds of silence after which the switch is asked whether it lives; as long again, and it is taken for dead. */
   readonly probeMs?: number;
+  /** Who is told what the switch tells unasked; without, it is asked to tell nothing. */
+  readonly news?: NewsListener;
   /** Connected: also after the switch was away. */
   readonly onConnected: () => void;
   /** The connection was lost, and with it all knowledge of the flows: ovs-vswitchd may have started anew, without any. */
@@ -111,9 +116,12 @@ export class OpenFlowConnection implements AsyncDisposable {
   /** Resolves with what ended the connection or kept it from being made. */
   async #connectOnce(halt: AbortSignal): Promise<Error> {
     const { dial, path, log, probeMs = PROBE_MS, onConnected, onLost } = this.#options;
+    const news = this.#options.news && new News(this.#options.news, log);
+    const onUnasked = (message: Message): void => news?.unasked(message);
     let channel: Channel;
     try {
-      channel = await Channel.open({ dial, path, probeMs }, halt);
+      channel = await Channel.open({ dial, path, probeMs, onUnasked }, halt);
+      news?.subscribe(channel);
     } catch (error) {
       return toError(error);
     }

@@ -132,6 +132,7 @@ const SPECS = {
   arp_tha: oxm(25, 48, { text: 'mac', needs: [ARP] }),
   tcp_src: transportPort(13, 6n),
   tcp_dst: transportPort(14, 6n),
+  tcp_flags: oxm(42, 12, { needs: [IP, protocol(6n)] }),
   udp_src: transportPort(15, 17n),
   udp_dst: transportPort(16, 17n),
   icmp_type: oxm(19, 8, { exact: true, text: 'decimal', needs: [IPV4, protocol(1n)] }),

@@ -47,6 +47,8 @@ const sameAction = (a: Action, b: Action | undefined): boolean => {
       return b?.kind === 'push_vlan' && a.ethertype === b.ethertype;
     case 'pop_vlan':
       return b?.kind === 'pop_vlan';
+    case 'controller':
+      return b?.kind === 'controller' && a.maxLength === b.maxLength && a.controllerId === b.controllerId;
     case 'unknown':
       return b?.kind === 'unknown' && a.bytes === b.bytes;
   }

@@ -40,6 +40,8 @@ export type Action =
   | { readonly kind: 'resubmit'; readonly port?: number; readonly table?: number }
   | { readonly kind: 'push_vlan'; readonly ethertype: number }
   | { readonly kind: 'pop_vlan' }
+  /** Up to so many octets of the packet to the controller of that number; it goes on its way. */
+  | { readonly kind: 'controller'; readonly maxLength: number; readonly controllerId: number }
   /** Any other, as its octets: somebody else's, read back. */
   | { readonly kind: 'unknown'; readonly bytes: string };
 

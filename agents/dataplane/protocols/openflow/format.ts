@@ -83,6 +83,8 @@ const formatAction = (action: Action, portName: PortName | undefined): string =>
       return `push_vlan:0x${action.ethertype.toString(16)}`;
     case 'pop_vlan':
       return 'pop_vlan';
+    case 'controller':
+      return `controller(max_len=${action.maxLength.toString()},id=${action.controllerId.toString()})`;
     case 'unknown':
       return `unknown(${action.bytes})`;
   }

@@ -17,16 +17,21 @@ const V6: Fields = ['ipv6_src', 'ipv6_dst', 'ipv6_label', ...IP];
 const ND: Fields = ['nd_target', 'nd_options_type', 'nd_reserved'];
 
 /** Kinds of packets: what must be matched for the rest to be possible, and what can be matched and set then. */
-const KINDS: readonly { readonly exact: Readonly<Partial<Record<FieldName, bigint>>>; readonly fields: Fields }[] = [
+const KINDS: readonly {
+  readonly exact: Readonly<Partial<Record<FieldName, bigint>>>;
+  readonly fields: Fields;
+  /** What can be matched and not set. */
+  readonly matched?: Fields;
+}[] = [
   { exact: {}, fields: [] },
   { exact: { eth_type: 0x88ccn }, fields: [] },
   { exact: { eth_type: 0x0806n }, fields: ['arp_op', 'arp_spa', 'arp_tpa', 'arp_sha', 'arp_tha'] },
   { exact: { eth_type: 0x0800n }, fields: V4 },
-  { exact: { eth_type: 0x0800n, ip_proto: 6n }, fields: [...V4, 'tcp_src', 'tcp_dst'] },
+  { exact: { eth_type: 0x0800n, ip_proto: 6n }, fields: [...V4, 'tcp_src', 'tcp_dst'], matched: ['tcp_flags'] },
   { exact: { eth_type: 0x0800n, ip_proto: 17n }, fields: [...V4, 'udp_src', 'udp_dst'] },
   { exact: { eth_type: 0x0800n, ip_proto: 1n }, fields: [...V4, 'icmp_type', 'icmp_code'] },
   { exact: { eth_type: 0x86ddn }, fields: V6 },
-  { exact: { eth_type: 0x86ddn, ip_proto: 6n }, fields: [...V6, 'tcp_src', 'tcp_dst'] },
+  { exact: { eth_type: 0x86ddn, ip_proto: 6n }, fields: [...V6, 'tcp_src', 'tcp_dst'], matched: ['tcp_flags'] },
   { exact: { eth_type: 0x86ddn, ip_proto: 58n }, fields: [...V6, 'icmpv6_type', 'icmpv6_code'] },
   { exact: { eth_type: 0x86ddn, ip_proto: 58n, icmpv6_type: 135n }, fields: [...V6, ...ND, 'nd_sll'] },
   { exact: { eth_type: 0x86ddn, ip_proto: 58n, icmpv6_type: 136n }, fields: [...V6, ...ND, 'nd_tll'] },
@@ -97,6 +102,7 @@ const actionOf = (fields: Fields): fc.Arbitrary<Action> =>
       { kind: 'resubmit', port: OFPP.IN_PORT, table: 7 },
       { kind: 'resubmit', port: 9 },
       { kind: 'resubmit', port: OFPP.LOCAL, table: 200 },
+      { kind: 'controller', maxLength: 0xffff, controllerId: 0x7766 },
     ),
   );
 
@@ -113,7 +119,7 @@ const TAGGING: readonly (readonly Action[])[] = [
 ];
 
 /** Flows that Open vSwitch takes. */
-export const arbitraryFlow: fc.Arbitrary<Flow> = fc.constantFrom(...KINDS).chain(({ exact, fields }) =>
+export const arbitraryFlow: fc.Arbitrary<Flow> = fc.constantFrom(...KINDS).chain(({ exact, fields, matched = [] }) =>
   fc
     .record(
       {
@@ -123,7 +129,7 @@ export const arbitraryFlow: fc.Arbitrary<Flow> = fc.constantFrom(...KINDS).chain
         ingress: portNumber.map((port): Match => ({ in_port: { value: BigInt(port) } })),
         vlan: fc.constantFrom(...VLANS),
         basic: matchOf([...REGISTERS, ...PIPELINE, ...TRACKED, ...ETHERNET]),
-        special: matchOf(fields),
+        special: matchOf([...fields, ...matched]),
         actions: fc
           .tuple(fc.array(actionOf(fields), { maxLength: 6 }), fc.constantFrom(...TAGGING))
           .map(([actions, tagging]) => [...actions, ...tagging]),
