@@ -30,11 +30,8 @@ export interface ObservedBase {
  * Brings what all networks share to what it should be: the bridge, secure before anything is in it; its tables' names; the
  * tunnel; the flows. Throws `precondition` when there is a bridge of that name that is not the agent's.
  */
-export const planBase = (
-  { host, bridge }: Site,
-  datapathType: string,
-  observed: ObservedBase,
-): readonly Operation[] => {
+export const planBase = (site: Site, datapathType: string, observed: ObservedBase): readonly Operation[] => {
+  const { host, bridge } = site;
   const steps = operationsOn(bridge);
   const operations: Operation[] = [];
   const needs = [bridgeKey(bridge)];
@@ -65,7 +62,7 @@ export const planBase = (
   }
   operations.push(...planTunnel({ host, bridge }, observed.tunnel, needs));
   const flows = new Map(observed.flows.map((flow) => [specKey(flow), flow]));
-  const wanted = baseFlows();
+  const wanted = baseFlows(site);
   for (const flow of wanted) {
     const known = flows.get(specKey(flow));
     if (known !== undefined && sameSpec(known, flow)) continue;

@@ -27,6 +27,7 @@ import { networkMark, vniOfMark } from './marks.ts';
 import type { ObservedOvsNetwork } from './observed.ts';
 import { cookieOf, WHOLE_COOKIE } from './pipeline.ts';
 import { planNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
+import type { Site } from './plan.ts';
 import { PortNumbers } from './port-numbers.ts';
 import { rowsOf } from './rows.ts';
 import { SharedBase } from './shared-base.ts';
@@ -60,7 +61,7 @@ const START_MS = 10_000;
 export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   readonly name = 'ovs';
   readonly #options: OvsOptions;
-  readonly #site: { readonly host: HostIdentity; readonly bridge: string };
+  readonly #site: Site;
   readonly #view: SwitchView;
   readonly #numbers = new PortNumbers();
   readonly #devices: DeviceMerge;
@@ -79,8 +80,16 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     const commands = new HostCommands(prefix);
     this.#options = options;
     this.#sysctl = prefix.length === 0 ? ownSysctl : sysctlByCommand(commands);
-    this.#site = { host, bridge };
-    this.#view = new SwitchView(database.replica, bridge);
+    const view = new SwitchView(database.replica, bridge);
+    this.#site = {
+      host,
+      bridge,
+      get directsSolicitations(): boolean {
+        const type = view.bridgeRow?.row.datapath_type;
+        return type !== undefined && type !== 'netdev';
+      },
+    };
+    this.#view = view;
     this.#devices = new DeviceMerge(bridge);
     this.#openflow = new OpenFlowConnection({
       dial: options.dial,

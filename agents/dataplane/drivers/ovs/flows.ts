@@ -34,8 +34,17 @@ const macNumber = (mac: MacAddress): bigint => BigInt(`0x${mac.replaceAll(':', '
 const matching = (fields: Readonly<Partial<Record<FieldName, bigint>>>): Match =>
   Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, { value }]));
 
+/** What depends on the datapath. */
+export interface PipelineOptions {
+  /**
+   * The kernel's datapath cannot write the options of an advertisement (openvswitch.h: user space only). There a
+   * solicitation is led to the one that it asks for, in a unicast frame (RFC 6085), and answered by it.
+   */
+  readonly directsSolicitations?: boolean;
+}
+
 /** Flows that every network needs and none owns: each table's last one, and what is excepted from a table. */
-export const baseFlows = (): readonly FlowSpec[] => {
+export const baseFlows = ({ directsSolicitations = false }: PipelineOptions = {}): readonly FlowSpec[] => {
   const last = (table: number, next?: number): FlowSpec => ({
     cookie: BASE_COOKIE,
     table,
@@ -55,13 +64,17 @@ export const baseFlows = (): readonly FlowSpec[] => {
       priority: PRIORITY.exception,
       match: matching({ eth_type: IPV6, ip_proto: ICMPV6, icmpv6_type: SOLICITATION, ipv6_src: 0n }),
     },
-    last(TABLES.nd_reply),
-    {
-      ...last(TABLES.nd_reply),
-      priority: PRIORITY.entry,
-      match: matching({ eth_type: IPV6, ip_proto: ICMPV6, icmpv6_type: ADVERTISEMENT, icmpv6_code: 0n }),
-      actions: advertisement,
-    },
+    ...(directsSolicitations
+      ? []
+      : [
+          last(TABLES.nd_reply),
+          {
+            ...last(TABLES.nd_reply),
+            priority: PRIORITY.entry,
+            match: matching({ eth_type: IPV6, ip_proto: ICMPV6, icmpv6_type: ADVERTISEMENT, icmpv6_code: 0n }),
+            actions: advertisement,
+          },
+        ]),
     last(TABLES.unicast, TABLES.flood),
     last(TABLES.flood),
   ];
@@ -86,7 +99,7 @@ export interface NetworkFlows {
 /** Outputs in one flow: a flow and its message stay well below 64 KiB. */
 export const FLOOD_PART_SIZE = 512;
 
-export const networkFlows = (vni: Vni): NetworkFlows => {
+export const networkFlows = (vni: Vni, { directsSolicitations = false }: PipelineOptions = {}): NetworkFlows => {
   const cookie = cookieOf(vni);
   const metadata = BigInt(vni);
   const entry = (
@@ -129,29 +142,37 @@ export const networkFlows = (vni: Vni): NetworkFlows => {
       ...entry(TABLES.classify, { tun_id: metadata }, [set('metadata', metadata), set(FROM_TUNNEL, 1n)]),
       gotoTable: TABLES.unicast,
     }),
-    responder: (ip, mac) =>
-      ipVersion(ip) === 4
-        ? entry(
-            TABLES.responder,
-            { metadata, eth_type: ARP, arp_op: REQUEST, arp_tpa: ipToBigInt(ip) },
-            arpReply(ip, mac),
-          )
+    responder: (ip, mac) => {
+      const target = ipToBigInt(ip);
+      if (ipVersion(ip) === 4) {
+        return entry(
+          TABLES.responder,
+          { metadata, eth_type: ARP, arp_op: REQUEST, arp_tpa: target },
+          arpReply(ip, mac),
+        );
+      }
+      const solicitation = {
+        metadata,
+        eth_type: IPV6,
+        ip_proto: ICMPV6,
+        icmpv6_type: SOLICITATION,
+        icmpv6_code: 0n,
+        nd_target: target,
+      };
+      return directsSolicitations
+        ? {
+            ...entry(TABLES.responder, solicitation, [set('eth_dst', macNumber(mac))]),
+            gotoTable: TABLES.unicast,
+          }
         : {
             ...entry(
               TABLES.responder,
-              {
-                metadata,
-                eth_type: IPV6,
-                ip_proto: ICMPV6,
-                icmpv6_type: SOLICITATION,
-                icmpv6_code: 0n,
-                nd_target: ipToBigInt(ip),
-                nd_options_type: SOURCE_LINK_LAYER,
-              },
+              { ...solicitation, nd_options_type: SOURCE_LINK_LAYER },
               turnedSolicitation(ip, mac),
             ),
             gotoTable: TABLES.nd_reply,
-          },
+          };
+    },
     toPort: (mac, device) => entry(TABLES.unicast, { metadata, eth_dst: macNumber(mac) }, [output(device)]),
     toRemote: (mac, to) =>
       entry(TABLES.unicast, { metadata, eth_dst: macNumber(mac), [FROM_TUNNEL]: 0n }, [

@@ -12,6 +12,7 @@ import { planChangedFlood, planFlood } from './flood-plan.ts';
 import type { FlowSpec } from './flow-spec.ts';
 import { sameSpec, specKey } from './flow-text.ts';
 import { networkFlows } from './flows.ts';
+import type { PipelineOptions } from './flows.ts';
 import { NETWORK_OF_PORT, networkMark, PORT_OF_PORT, TUNNEL_MARK } from './marks.ts';
 import type { ObservedOvsNetwork, SwitchPorts } from './observed.ts';
 import { operationsOn, portKey } from './operations.ts';
@@ -20,7 +21,7 @@ import { cookieOf, PRIORITY, TABLES } from './pipeline.ts';
 import { tunnelOptions } from './tunnel.ts';
 
 /** Where planning is done. */
-export interface Site {
+export interface Site extends PipelineOptions {
   readonly host: HostIdentity;
   /** Name of the integration bridge. */
   readonly bridge: string;
@@ -63,7 +64,7 @@ export const planNetwork = (site: Site, intent: NetworkIntent, observed: Observe
   ]);
 
   const there = new Map(observed.flows.map((flow) => [specKey(flow), flow]));
-  const wanted = wantedFlows(site.host, intent, isHere);
+  const wanted = wantedFlows(site, intent, isHere);
   const additions: Operation[] = [];
   for (const [key, { flow, purpose }] of wanted) {
     const known = there.get(key);
@@ -102,7 +103,7 @@ export const planNetworkChange = (
 ): readonly Operation[] => {
   const { host } = site;
   const steps = operationsOn(site.bridge);
-  const flows = networkFlows(intent.vni);
+  const flows = networkFlows(intent.vni, site);
   const { networkId } = intent;
   const attached: Operation[] = [];
   const additions: Operation[] = [];
@@ -168,17 +169,17 @@ const isFlood = ({ table, priority }: FlowSpec): boolean => table === TABLES.flo
 
 /** All flows of a network but its flood list, by key. */
 const wantedFlows = (
-  host: HostIdentity,
+  site: Site,
   intent: NetworkIntent,
   isHere: (device: string) => boolean,
 ): ReadonlyMap<string, Wanted> => {
   const wanted = new Map<string, Wanted>();
-  const flows = networkFlows(intent.vni);
+  const flows = networkFlows(intent.vni, site);
   const add = (flow: FlowSpec, purpose: Purpose): void => {
     wanted.set(specKey(flow), { flow, purpose });
   };
-  const claims = claimsOf(host, intent);
-  const rows = wantedRows(host, intent, undefined, claims);
+  const claims = claimsOf(site.host, intent);
+  const rows = wantedRows(site.host, intent, undefined, claims);
   const { networkId } = intent;
   add(flows.fromTunnel(), { reason: `frames with VNI ${intent.vni.toString()} are network ${networkId}'s`, networkId });
   for (const port of intent.ports.values()) {

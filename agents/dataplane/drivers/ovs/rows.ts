@@ -24,7 +24,7 @@ export const rowsOf = (flows: Iterable<FlowSpec>): Rows => {
       else if (device !== undefined) bridgeFdb.set(mac, device);
     } else if (flow.table === TABLES.responder) {
       const ip = askedFor(flow);
-      const mac = macOf(setValue(flow, 'eth_src'));
+      const mac = macOf(setValue(flow, 'eth_src') ?? setValue(flow, 'eth_dst'));
       if (ip !== undefined && mac !== undefined) neighbours.set(ip, mac);
     } else if (flow.table === TABLES.flood) {
       for (const to of destinationsOf(flow)) flood.set(to.address, to);
