@@ -203,6 +203,9 @@ describe('the two-host overlay, standing alone', () => {
     );
     expect(await refused({ peers: [{ remote_address: '203.0.113.1' }] })).toContain('no route to 203.0.113.1');
     expect(await refused({ local_address: '203.0.113.1' })).toContain('no interface of this host bears 203.0.113.1');
+    await lab.on('h1', 'ip', 'route', 'add', 'default', 'via', lab.address('h3'));
+    expect(await refused({ peers: [{ remote_address: '10.9.0.2' }] })).toContain('the tunnel would lead into itself');
+    await lab.on('h1', 'ip', 'route', 'del', 'default');
   });
 
   test('refuses a link that would close a loop, and names the way by which the two are connected', async () => {

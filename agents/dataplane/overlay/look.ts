@@ -1,3 +1,4 @@
+import { contains } from '#platform/net/cidr.ts';
 import type { CommandRunner } from '../sys/command.ts';
 import { overlayOfAlias } from './model/names.ts';
 import type { HostLink, ObservedHost } from './model/observed.ts';
@@ -18,6 +19,8 @@ export const lookAtHost = async (
   const look = async (): Promise<ObservedHost> => {
     const database = ovs.read();
     const peers = new Set(overlays.flatMap((overlay) => overlay.peers.map(({ remote }) => remote)));
+    const networks = overlays.flatMap(({ addresses }) => addresses.map(({ network }) => network));
+    const narrow = [...peers].filter((peer) => networks.some((network) => contains(network, peer)));
     // Ends of ours in Linux bridges; the kernel's datapath fills in checksums by itself.
     const offloads = ({ name, alias }: HostLink): boolean => {
       const overlay = overlayOfAlias(alias);
@@ -25,7 +28,7 @@ export const lookAtHost = async (
       const bridge = [...database.bridges.values()].find((each) => each.overlay === overlay);
       return bridge === undefined || bridge.datapathType === 'netdev';
     };
-    return { ...database, ...(await observeKernel(commands, { peers: [...peers], offloads }, signal)) };
+    return { ...database, ...(await observeKernel(commands, { peers: [...peers], narrow, offloads }, signal)) };
   };
   const observed = await look();
   const isWhole = [...observed.bridges.values()].every(

@@ -1,4 +1,5 @@
-import { parseIp } from '#platform/net/ip-address.ts';
+import { contains, parseCidr } from '#platform/net/cidr.ts';
+import { ADDRESS_BITS, ipVersion, parseIp } from '#platform/net/ip-address.ts';
 import type { IpAddress } from '#platform/net/ip-address.ts';
 import { jsonObjects, outputOf } from '../sys/command.ts';
 import type { CommandRunner } from '../sys/command.ts';
@@ -11,6 +12,8 @@ type Dumped = Readonly<Record<string, unknown>>;
 export interface Questions {
   /** Addresses to which the way is asked for. */
   readonly peers: readonly IpAddress[];
+  /** Those of them of which it matters how narrow the route is. */
+  readonly narrow: readonly IpAddress[];
   /** Which of the devices that are there are asked for their offloads. */
   readonly offloads: (link: HostLink) => boolean;
 }
@@ -18,13 +21,14 @@ export interface Questions {
 /** Reads the kernel's side of the host: all devices with their addresses, the ways to peers, offloads. */
 export const observeKernel = async (
   commands: CommandRunner,
-  { peers, offloads }: Questions,
+  { peers, narrow, offloads }: Questions,
   signal: AbortSignal,
 ): Promise<Pick<ObservedHost, 'links' | 'routes' | 'txChecksum'>> => {
   const command = ['ip', '-json', '-details', 'addr', 'show'];
-  const [dumped, ways] = await Promise.all([
+  const [dumped, ways, entries] = await Promise.all([
     outputOf(commands, command, signal),
-    peers.length === 0 ? '' : routesTo(commands, peers, signal),
+    routesTo(commands, 'route get', peers, signal),
+    routesTo(commands, 'route get fibmatch', narrow, signal),
   ]);
   const links = new Map<string, HostLink>();
   for (const each of jsonObjects(command.join(' '), dumped)) {
@@ -35,13 +39,20 @@ export const observeKernel = async (
     .filter(offloads)
     .map(async ({ name }) => [name, await txChecksumOf(commands, name, signal)] as const);
   const known = (await Promise.all(checksums)).filter((each): each is [string, boolean] => each[1] !== undefined);
-  return { links, routes: parseRoutes(ways, links), txChecksum: new Map(known) };
+  return { links, routes: parseRoutes(ways, entries, links), txChecksum: new Map(known) };
 };
 
 /** One object per address that can be reached; an address that cannot adds nothing. */
-const routesTo = async (commands: CommandRunner, peers: readonly IpAddress[], signal: AbortSignal): Promise<string> => {
-  const input = peers.map((peer) => `route get ${peer}\n`).join('');
-  return (await commands.run(['ip', '-force', '-json', '-batch', '-'], signal, { input })).stdout;
+const routesTo = async (
+  commands: CommandRunner,
+  question: string,
+  addresses: readonly IpAddress[],
+  signal: AbortSignal,
+): Promise<readonly Dumped[]> => {
+  if (addresses.length === 0) return [];
+  const input = addresses.map((address) => `${question} ${address}\n`).join('');
+  const { stdout } = await commands.run(['ip', '-force', '-json', '-batch', '-'], signal, { input });
+  return jsonObjects(`ip ${question}`, stdout);
 };
 
 const parseLink = (dumped: Dumped): HostLink | undefined => {
@@ -73,21 +84,44 @@ const parseAddress = (dumped: unknown): readonly HostAddress[] => {
   }
 };
 
-const parseRoutes = (text: string, links: ReadonlyMap<string, HostLink>): ReadonlyMap<IpAddress, Route> => {
+const parseRoutes = (
+  ways: readonly Dumped[],
+  entries: readonly Dumped[],
+  links: ReadonlyMap<string, HostLink>,
+): ReadonlyMap<IpAddress, Route> => {
   const routes = new Map<IpAddress, Route>();
-  for (const each of jsonObjects('ip route get', text)) {
+  for (const each of ways) {
     const { dst, dev: device, type } = each;
     if (typeof dst !== 'string' || typeof device !== 'string') continue;
     const link = links.get(device);
-    if (link !== undefined) {
-      routes.set(parseIp('dst', dst), {
-        device,
-        mtu: Math.min(link.mtu, fixedMtuOf(each) ?? link.mtu),
-        isLocal: type === 'local',
-      });
-    }
+    if (link === undefined) continue;
+    const address = parseIp('dst', dst);
+    const prefixLength = longestOf(entries, address);
+    routes.set(address, {
+      device,
+      mtu: Math.min(link.mtu, fixedMtuOf(each) ?? link.mtu),
+      isLocal: type === 'local',
+      ...(prefixLength !== undefined && { prefixLength }),
+    });
   }
   return routes;
+};
+
+/** The entry that leads to an address is among those asked for, and the longest of those that contain it. */
+const longestOf = (entries: readonly Dumped[], address: IpAddress): number | undefined => {
+  let longest: number | undefined;
+  for (const { dst } of entries) {
+    if (typeof dst !== 'string') continue;
+    if (dst === 'default') longest ??= 0;
+    else {
+      const cidr = parseCidr(
+        'dst',
+        dst.includes('/') ? dst : `${dst}/${ADDRESS_BITS[ipVersion(parseIp('dst', dst))].toString()}`,
+      );
+      if (contains(cidr, address)) longest = Math.max(longest ?? 0, cidr.prefixLength);
+    }
+  }
+  return longest;
 };
 
 /** The MTU that a person gave to a route. One that was learned from a router expires, and does not count. */

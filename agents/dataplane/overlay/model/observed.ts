@@ -55,6 +55,8 @@ export interface Route {
   readonly mtu: number;
   /** The address is one of this host's own. */
   readonly isLocal: boolean;
+  /** Of the routing table's entry that leads there; only where it was asked for. */
+  readonly prefixLength?: number;
 }
 
 /** What a plan needs to know of the host. */

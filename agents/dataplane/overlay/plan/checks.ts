@@ -1,4 +1,5 @@
 import { DomainError } from '#platform/errors/domain-error.ts';
+import { contains } from '#platform/net/cidr.ts';
 import { ipVersion } from '#platform/net/ip-address.ts';
 import { VXLAN_OVERHEAD } from '#platform/net/mtu.ts';
 import { containsCidr } from '../model/interface-address.ts';
@@ -83,6 +84,24 @@ export const underlayProblems = (
     ];
   });
 };
+
+/** A peer within the overlay's own network, where nothing narrower than that leads to it: the tunnel would lead into itself. */
+export const tunnelLoopProblems = (spec: OverlaySpec, observed: ObservedHost): readonly DomainError[] =>
+  spec.peers.flatMap(({ remote }, at) => {
+    const network = spec.addresses.map((each) => each.network).find((each) => contains(each, remote));
+    const route = observed.routes.get(remote);
+    if (network === undefined || route === undefined || route.isLocal) return [];
+    if (route.device !== spec.bridge && (route.prefixLength ?? 0) > network.prefixLength) return [];
+    return [
+      new DomainError(
+        'precondition',
+        'PEER_INSIDE_OVERLAY',
+        `overlay.peers[${at.toString()}].remote_address: ${remote} lies in the overlay's own ${network.text}, and this host has ` +
+          'no narrower route to it: the tunnel would lead into itself',
+        { details: { remote_address: remote, network: network.text } },
+      ),
+    ];
+  });
 
 /** Subnets behind a link that the overlay's networks of their address family do not contain. */
 export const subnetProblems = (

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseIp } from '#platform/net/ip-address.ts';
 import { commandOf } from '../../model/operation.ts';
 import type { OverlayText } from '../model/parse.ts';
 import type { OverlayRecord } from '../model/spec.ts';
@@ -257,6 +258,22 @@ describe('the plan of an overlay', () => {
     expect(problemsOf(EXAMPLE, host)[0]).toContain('192.168.10.164 is an address of this host itself');
     host.routes.clear();
     expect(problemsOf(EXAMPLE, host)[0]).toContain('this host has no route to 192.168.10.164');
+  });
+
+  test('a tunnel must not lead into itself', () => {
+    const host = exampleHost();
+    const inside = { ...EXAMPLE, peers: [{ device_name: '', remote_address: '10.9.0.2' }] };
+    const route = (prefixLength: number, device = 'eth0'): void => {
+      host.routes.set(parseIp('to', '10.9.0.2'), { device, mtu: 1500, isLocal: false, prefixLength });
+    };
+    route(0);
+    expect(problemsOf(inside, host)[0]).toContain(
+      "10.9.0.2 lies in the overlay's own 10.0.0.0/8, and this host has no narrower",
+    );
+    route(24);
+    expect(problemsOf(inside, host)).toEqual([]);
+    route(24, 'ovs_sw0');
+    expect(problemsOf(inside, host)[0]).toContain('the tunnel would lead into itself');
   });
 
   test('the userspace datapath needs its underlay among the ports of Open vSwitch', () => {

@@ -3,7 +3,7 @@ import type { InterfaceAddress } from '../model/interface-address.ts';
 import type { ObservedHost, OvsBridge } from '../model/observed.ts';
 import type { OverlayRecord, OverlaySpec } from '../model/spec.ts';
 import type { OverlayStep } from '../model/step.ts';
-import { chooseMtu, underlayProblems } from './checks.ts';
+import { chooseMtu, tunnelLoopProblems, underlayProblems } from './checks.ts';
 import { mtuReason, planLinks } from './links.ts';
 import { planBridgeRemoval } from './removal.ts';
 import { addBridge, needing, run, setDatapath, setLink, setMtuRequest, setStandalone } from './steps.ts';
@@ -29,7 +29,12 @@ export const planOverlay = (record: OverlayRecord, found: ObservedHost, wish: Da
   const foreign = foreignNames(spec, found);
   if (foreign !== undefined) return { steps: [], problems: [foreign], datapathType: datapath.type };
   const { mtu, problems: mtuProblems } = chooseMtu(spec, found, record.lastMtu);
-  const problems = [...datapath.problems, ...mtuProblems, ...underlayProblems(spec, found, datapath.type)];
+  const problems = [
+    ...datapath.problems,
+    ...tunnelLoopProblems(spec, found),
+    ...mtuProblems,
+    ...underlayProblems(spec, found, datapath.type),
+  ];
   const facts = { ...(mtu !== undefined && { mtu }), datapathType: datapath.type };
   const removals = planStrayBridges(spec, found);
   const observed = withoutBridges(
