@@ -52,8 +52,10 @@ export class DeviceMerge {
 
   /** Takes up what the kernel tells of a link. */
   link(event: LinkEvent): readonly LinkEvent[] {
-    if (event.kind === 'gone') this.#kernel.delete(event.name);
-    else this.#kernel.set(event.name, event);
+    if (event.kind === 'gone') {
+      this.#kernel.delete(event.name);
+      this.#released.delete(event.name);
+    } else this.#kernel.set(event.name, event);
     return this.#evaluate(event.name);
   }
 
