@@ -11,6 +11,8 @@ const problemsOf = async (files: Readonly<Record<string, string>>): Promise<read
       Makefile: 'VAR := 1\nhelp: ## says\ntest check-all guide: setup\n',
       'cli/weft.ts': '',
       'docs/guides/there.md': '',
+      'docs/handbook.md': '# A page that is followed too\n\n<!-- guide: needs nothing -->\n',
+      'docs/other.md': '',
       ...files,
     };
     for (const [file, text] of Object.entries(all)) {
@@ -35,6 +37,7 @@ test.each([
   ['paths of the reader', '`/etc/weft/agent.env`, `some/where.ts`, `cli/*.ts`, `cli/<name>.ts`'],
   ['targets that exist', '`make test`, `make check-all HOSTS=20`, `make`\n```sh\n$ make help\nmakefile\n```'],
   ['a guide that exists', '`make guide G=there`, `make guide`'],
+  ['a guide among the other pages', '`make guide G=handbook`'],
   ['prose about making', 'They make nonsense.'],
 ])('accepts %s', async (_what, text) => {
   expect(await page(text)).toEqual([]);
@@ -52,7 +55,12 @@ test.each([
   ['a path', 'see `cli/gone.ts:7`', 'docs/page.md:1 names cli/gone.ts, which does not exist'],
   ['a target', 'say `make gone`', 'docs/page.md:1 says make gone, which the Makefile has not'],
   ['a target in a block', '```sh\nmake test gone\n```', 'docs/page.md:2 says make gone, which the Makefile has not'],
-  ['a guide', '`make guide G=gone`', 'docs/page.md:1 says make guide G=gone, but docs/guides has no such guide'],
+  ['a guide', '`make guide G=gone`', 'docs/page.md:1 says make guide G=gone, but there is no such guide'],
+  [
+    'a page that is no guide',
+    '`make guide G=other`',
+    'docs/page.md:1 says make guide G=other, but there is no such guide',
+  ],
   ['a home', 'in /home/anna/weft', 'docs/page.md:1 names /home/anna, a path of one machine'],
   ['the checkout', 'in `ROOT/cli`', 'docs/page.md:1 names ROOT, a path of one machine'],
 ])('names %s that is not there for the reader', async (_what, text, problem) => {

@@ -9,8 +9,10 @@ const HOME = /(?<![\w/.~-])\/(?:home|Users|root)\/[\w.-]+/g;
 /** Where a checkout may well live on the reader's machine too. */
 const WELL_KNOWN = /^\/(?:etc|opt|srv|usr|var)\//;
 
-/** The pages that `make guide G=NAME` follows. */
+/** The pages that `make guide G=NAME` follows: all that are here. */
 const GUIDES = 'docs/guides';
+/** And those of the others that say they are guides. */
+const HANDBOOK = 'docs';
 
 interface Document {
   readonly file: string;
@@ -112,9 +114,15 @@ const missingGuides = (root: string, document: Document): readonly string[] =>
   makeCalls(document).flatMap(({ words, where }) => {
     const names = words.includes('guide') ? words.flatMap((word) => /^G=(.+)$/.exec(word)?.[1] ?? []) : [];
     return names
-      .filter((name) => !existsSync(path.join(root, GUIDES, `${name}.md`)))
-      .map((name) => `${where} says make guide G=${name}, but ${GUIDES} has no such guide`);
+      .filter((name) => !isGuide(root, name))
+      .map((name) => `${where} says make guide G=${name}, but there is no such guide`);
   });
+
+const isGuide = (root: string, name: string): boolean => {
+  if (existsSync(path.join(root, GUIDES, `${name}.md`))) return true;
+  const page = path.join(root, HANDBOOK, `${name}.md`);
+  return existsSync(page) && /^<!-- guide: /m.test(readFileSync(page, 'utf8'));
+};
 
 /** What `make` is told in code spans and blocks. */
 const makeCalls = ({

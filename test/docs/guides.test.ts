@@ -21,7 +21,7 @@ test.for(names)('%s is as the page says', { timeout: 300_000 }, async (name, { s
 });
 
 test('docs/guides/README.md lists every guide', async () => {
-  const listed = [...(await readFile(README, 'utf8')).matchAll(/^\| \[([\w-]+)\]\(\1\.md\) /gm)].map(
+  const listed = [...(await readFile(README, 'utf8')).matchAll(/^\| \[([\w-]+)\]\((?:\.\.\/)?\1\.md\) /gm)].map(
     ([, name]) => name,
   );
   expect(listed.toSorted()).toEqual(names);

@@ -19,6 +19,6 @@ test('names those that there are where an unknown one is asked for', async () =>
   expect({ status, stdout, stderr }).toEqual({
     status: 2,
     stdout: '',
-    stderr: `there is no guide "../api" in docs/guides; there are: ${(await guideNames()).join(', ')}\n`,
+    stderr: `there is no guide "../api"; there are: ${(await guideNames()).join(', ')}\n`,
   });
 });

@@ -17,7 +17,7 @@ const main = async (name: string | undefined, signal: AbortSignal): Promise<numb
     return 0;
   }
   if (!names.includes(name)) {
-    process.stderr.write(`there is no guide "${name}" in docs/guides; there are: ${names.join(', ')}\n`);
+    process.stderr.write(`there is no guide "${name}"; there are: ${names.join(', ')}\n`);
     return 2;
   }
   const outcome = await runGuide(await readGuide(name), { write: say, signal });

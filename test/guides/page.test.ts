@@ -7,7 +7,7 @@ const CLEANUP = fence('sh run cleanup');
 
 test('reads headings, blocks and what one sees, in their order', () => {
   const guide = parseGuide(
-    'page',
+    'docs/guides/page.md',
     [
       '# A page',
       '<!-- guide: needs root, docker -->',
@@ -80,11 +80,11 @@ test.each([
   ],
   ['an open fence', `${FRONT}\n\`\`\`sh run\nx\n`, '4: the fence is not closed'],
 ])('refuses a page with %s', (_what, markdown, problem) => {
-  expect(() => parseGuide('page', markdown)).toThrow(`docs/guides/page.md:${problem}`);
+  expect(() => parseGuide('docs/guides/page.md', markdown)).toThrow(`docs/guides/page.md:${problem}`);
 });
 
 test('tells all that is wrong at once', () => {
-  expect(() => parseGuide('page', fence('sh run now'))).toThrow(
+  expect(() => parseGuide('docs/guides/page.md', fence('sh run now'))).toThrow(
     /^.*:1: there is no heading\n.*:1: there is no line .*\n.*:2: `sh run` takes .*\n.*:1: there is no `sh run cleanup`$/,
   );
 });

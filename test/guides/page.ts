@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { type Fence, fencesOf } from '../support/fences.ts';
 
 /** What a guide may ask of the machine it is followed on. */
@@ -45,11 +46,10 @@ export interface Sees {
 const DEADLINE_MS = 60_000;
 
 /**
- * Reads a guide. Throws an Error with one line for each thing that is wrong with the page, as `file:line: what`: a block that
+ * Reads a guide; `file` is its path from the root of the repository. Throws an Error with one line for each thing that is wrong with the page, as `file:line: what`: a block that
  * looks like one that is run but is not, no cleanup, no needs, and so on.
  */
-export const parseGuide = (name: string, markdown: string): Guide => {
-  const file = `docs/guides/${name}.md`;
+export const parseGuide = (file: string, markdown: string): Guide => {
   const problems: string[] = [];
   const wrong = (line: number, what: string): void => {
     problems.push(`${file}:${line}: ${what}`);
@@ -66,7 +66,7 @@ export const parseGuide = (name: string, markdown: string): Guide => {
   if (problems.length > 0 || cleanup === undefined) throw new Error(problems.join('\n'));
   const told = headings.map(({ line, text }) => ({ line, step: { kind: 'heading', text } as const }));
   const all = [...told, ...steps.map((step) => ({ line: step.line, step }))].toSorted((a, b) => a.line - b.line);
-  return { name, file, title, needs, steps: all.map(({ step }) => step), cleanup };
+  return { name: path.basename(file, '.md'), file, title, needs, steps: all.map(({ step }) => step), cleanup };
 };
 
 type Wrong = (line: number, what: string) => void;

@@ -28,7 +28,7 @@ const follow = async (
 ): Promise<{ readonly outcome: Outcome; readonly written: string; readonly isClean: boolean }> => {
   const markdown = `# A page\n\n<!-- guide: needs nothing -->${page}${run(cleanup, 'cleanup', '15s')}`;
   const written: string[] = [];
-  const guide = parseGuide('page', markdown.replaceAll('DIR', dir));
+  const guide = parseGuide('docs/guides/page.md', markdown.replaceAll('DIR', dir));
   const outcome = await runGuide(guide, { write: (line) => written.push(line), signal });
   return { outcome, written: written.join('\n').replaceAll(dir, 'DIR'), isClean: existsSync(path.join(dir, 'clean')) };
 };
@@ -160,7 +160,9 @@ test('holds the output of the cleanup against the page only where all else was r
     `# A page\n<!-- guide: needs nothing -->${run(block)}${run('echo removed', 'cleanup')}${sees('gone')}`;
   const outcomes = [];
   for (const block of ['true', 'false'])
-    outcomes.push(await runGuide(parseGuide('page', page(block)), { write: () => undefined, signal: never }));
+    outcomes.push(
+      await runGuide(parseGuide('docs/guides/page.md', page(block)), { write: () => undefined, signal: never }),
+    );
   expect(outcomes).toMatchObject([
     { kind: 'wrong', problems: [expect.stringContaining('page.md:12: this came (+)')] },
     { kind: 'wrong', problems: ['docs/guides/page.md:4: ended with status 1'] },
@@ -179,7 +181,10 @@ test('an interrupted guide ends the block at once, cleans up, and runs nothing m
 });
 
 test('skips what this machine cannot do, and says why', async () => {
-  const guide = parseGuide('page', `# A page\n<!-- guide: needs docker -->${run('false')}${run('false', 'cleanup')}`);
+  const guide = parseGuide(
+    'docs/guides/page.md',
+    `# A page\n<!-- guide: needs docker -->${run('false')}${run('false', 'cleanup')}`,
+  );
   const written: string[] = [];
   const outcome = await runGuide(guide, {
     write: (line) => written.push(line),
