@@ -10,6 +10,10 @@ export const TABLES = { classify: 0, anti_spoof: 10, responder: 20, nd_reply: 25
 export const FROM_TUNNEL = 'reg0';
 /** How many parts of the flood list a frame has been through. */
 export const FLOOD_PART = 'reg1';
+/** 1 in a frame that the agent has got a copy of, so that it gets no other. */
+export const COPIED = 'reg2';
+/** "wf": the number of the agent as a controller, so that no other controller of the bridge gets these copies. */
+export const CONTROLLER_ID = 0x7766;
 
 /** "weft" in ASCII: the upper half of the cookie of every flow of ours. */
 const STAMP = 0x7765_6674n << 32n;
@@ -22,6 +26,24 @@ export const cookieOf = (vni: Vni): bigint => STAMP | BigInt(vni);
 
 /** Compares all of a cookie. */
 export const WHOLE_COOKIE = (1n << 64n) - 1n;
+
+const LARGEST_VNI = 0xff_ffffn;
+/** Above all VNIs. */
+const WATCH = STAMP | (0xffn << 24n);
+
+/** The cookie of the flows that watch one port; `serial` counts from 0 and begins anew after 24 bits. */
+export const watchCookie = (serial: number): bigint => WATCH | (BigInt(serial) & LARGEST_VNI);
+
+/** All cookies of flows that watch ports. */
+export const WATCH_COOKIES = { cookie: WATCH, cookieMask: WHOLE_COOKIE ^ LARGEST_VNI };
+
+/** Whose a flow with that cookie is; undefined when it is none of ours. */
+export const ownerOf = (cookie: bigint): 'base' | 'watch' | Vni | undefined => {
+  const rest = cookie ^ STAMP;
+  if (rest === 0n) return 'base';
+  if (rest <= LARGEST_VNI) return Number(rest) as Vni;
+  return (cookie & WATCH_COOKIES.cookieMask) === WATCH ? 'watch' : undefined;
+};
 
 /** More specific flows win over a table's last one, which is the base's. */
 export const PRIORITY = { last: 0, entry: 100, exception: 200 } as const;
