@@ -9,6 +9,17 @@ const IO = '^(node:)?(child_process|cluster|dgram|dns|fs|http|http2|https|inspec
 /** The packages that speak to somebody else's process; each has one home on the floor. */
 const CLIENTS = 'node_modules/(@grpc|@nats-io|ioredis)/';
 
+/** Of the agent: what is wanted, and the steps from what is there to that. */
+const PURE = [
+  '^agents/dataplane/(overlay/)?(model|plan)/',
+  String.raw`^agents/dataplane/drivers/[^/]+/(plan|[a-z]+-plan|operations|[a-z]+-operations)\.ts$`,
+  String.raw`^agents/dataplane/drivers/[^/]+/(devices|mark|marks|observed)\.ts$`,
+  String.raw`^agents/dataplane/drivers/ovs/(flows|flow-spec|flow-text|rows|pipeline|tunnel|device-merge|foreign-changes)\.ts$`,
+];
+/** Of a protocol: what holds the conversation. The rest of it are values and codecs. */
+const TALKING =
+  'connection|channel|change-flows|change-queue|read-flows|client|replica|rpc-connection|vswitch-database';
+
 const forbid = (name, comment, from, to) => ({ name, severity: 'error', comment, from, to });
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -53,11 +64,12 @@ module.exports = {
     forbid(
       'model-and-plan-are-pure',
       'a plan is a function of what is wanted and what was observed; it touches neither host nor network',
-      { path: String.raw`^agents/dataplane/((model|plan)/|drivers/[^/]+/plan\.ts$)`, pathNot: TEST },
+      { path: PURE, pathNot: TEST },
       {
         path: [
           '^agents/dataplane/(api|intake|reconcile|sys|testing)/',
-          String.raw`^agents/dataplane/drivers/[^/]+/(observe|apply)\.ts$`,
+          String.raw`^agents/dataplane/(drivers/[^/]+|overlay)/(observe|apply)\.ts$`,
+          String.raw`^agents/dataplane/protocols/[^/]+/(${TALKING})\.ts$`,
           'node_modules/',
           '^proto/',
           IO,
@@ -67,7 +79,7 @@ module.exports = {
     forbid(
       'model-and-plan-wait-for-nothing',
       'of the floor they use values and errors; of the rest no more than the names of types',
-      { path: String.raw`^agents/dataplane/((model|plan)/|drivers/[^/]+/plan\.ts$)`, pathNot: TEST },
+      { path: PURE, pathNot: TEST },
       { path: '^services/platform/(?!net/|errors/)', dependencyTypesNot: ['type-only'] },
     ),
     forbid(
@@ -81,6 +93,18 @@ module.exports = {
       'a driver knows no other driver: what two share belongs to plan, model or sys',
       { path: '^agents/dataplane/drivers/([^/]+)/' },
       { path: '^agents/dataplane/drivers/([^/]+)/', pathNot: '^agents/dataplane/drivers/$1/' },
+    ),
+    forbid(
+      'drivers-are-driven',
+      'a driver is told what to do, and by whom is nothing to it',
+      { path: '^agents/dataplane/drivers/', pathNot: TEST },
+      { path: '^agents/dataplane/(api|intake|reconcile|overlay)/' },
+    ),
+    forbid(
+      'protocols-know-their-wire',
+      'a protocol knows the sockets that it is spoken over; not what it is spoken for, nor another protocol',
+      { path: '^agents/dataplane/protocols/([^/]+)/', pathNot: TEST },
+      { path: '^agents/', pathNot: ['^agents/dataplane/protocols/$1/', '^agents/dataplane/sys/'] },
     ),
     forbid(
       'wire-types-stay-at-the-edge',
