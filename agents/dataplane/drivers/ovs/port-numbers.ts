@@ -21,11 +21,15 @@ export class PortNumbers {
   update(ports: SwitchPorts): readonly string[] {
     this.#ports = ports;
     const renumbered: string[] = [];
+    const displaced = new Map<string, number>();
     for (const { device, ofport } of ports.values()) {
-      const last = this.#last.get(device);
+      const last = this.#last.get(device) ?? displaced.get(device);
       if (ofport === undefined || ofport === last) continue;
       const former = this.#names.get(ofport);
-      if (former !== undefined) this.#last.delete(former);
+      if (former !== undefined) {
+        this.#last.delete(former);
+        displaced.set(former, ofport);
+      }
       if (last !== undefined) {
         if (this.#names.get(last) === device) this.#names.delete(last);
         renumbered.push(device);

@@ -113,7 +113,7 @@ export class FakeDatabase implements SwitchRows {
       const referred = new Set(
         [...this.#of(referrer).values()].flatMap((row) => {
           const value = row[column];
-          return value instanceof Map ? [...(value.values() as Iterable<unknown>)] : (value);
+          return value instanceof Map ? [...(value.values() as Iterable<unknown>)] : value;
         }),
       );
       const kept = [...this.#of(table)].filter(([uuid]) => referred.has(uuid));
