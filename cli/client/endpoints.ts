@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { DomainError } from '#platform/errors/domain-error.ts';
-import { usageError } from '../usage.ts';
 import { DEFAULT_LAB, labList, labStatus } from '../lab/index.ts';
 
 /** Where the parts of a weft serve gRPC. */
@@ -40,7 +39,11 @@ export const labEndpoints = (lab: string): Endpoints => {
     ...controlSockets(join(stateDir, 'data', 'control'), separate),
     agent: (host) => {
       if (host === '') {
-        throw usageError(`whose agent? name a host of lab ${lab}: ${hosts.map(({ name }) => name).join(', ')}`);
+        throw new DomainError(
+          'invalid',
+          'USAGE',
+          `whose agent? name a host of lab ${lab}: ${hosts.map(({ name }) => name).join(', ')}`,
+        );
       }
       if (!hosts.some(({ name }) => name === host)) {
         throw new DomainError(

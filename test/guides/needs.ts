@@ -1,5 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
+import { toError } from '#platform/errors/domain-error.ts';
+import { dockerPrograms } from '../../cli/lab/docker-files.ts';
 import { preflight } from '../../cli/lab/index.ts';
 import { runProgram } from '../../cli/lab/run.ts';
 import type { Need } from './page.ts';
@@ -35,7 +37,12 @@ const CHECKS: Readonly<Record<Need, Check>> = {
   docker: async (signal) => {
     const { exitCode, stderr } = await runProgram([SETUP, 'docker'], { deadlineMs: SETUP_MS }, signal);
     if (exitCode !== 0) return stderr.trim().split('\n').at(-1) ?? `infra/setup.sh docker ended with ${exitCode}`;
-    return (await isInstalled('dockerd')) ? undefined : 'there is no dockerd, also after infra/setup.sh docker';
+    try {
+      dockerPrograms();
+      return undefined;
+    } catch (thrown) {
+      return toError(thrown).message;
+    }
   },
 };
 

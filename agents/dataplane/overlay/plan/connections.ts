@@ -1,11 +1,10 @@
 import type { HostLink, ObservedHost } from '../model/observed.ts';
 
-/** Two bridges between which frames pass, and what they pass through, e.g. `veth_a/veth_b`. */
+/** Two bridges between which frames pass. */
 export interface Connection {
   readonly a: string;
   readonly b: string;
-  readonly through: string;
-  /** The devices and ports it is made of. */
+  /** The devices and ports it is made of, from `a` to `b`. */
   readonly devices: readonly string[];
 }
 
@@ -18,7 +17,7 @@ export interface Connection {
 export const connectionsOf = (observed: ObservedHost): readonly Connection[] => {
   const connections: Connection[] = [];
   const add = (a: string | undefined, b: string | undefined, devices: readonly string[]): void => {
-    if (a !== undefined && b !== undefined && a !== b) connections.push({ a, b, through: devices.join('/'), devices });
+    if (a !== undefined && b !== undefined && a !== b) connections.push({ a, b, devices });
   };
   for (const link of observed.links.values()) {
     const { name, kind } = link;
@@ -43,10 +42,10 @@ export const pathBetween = (connections: readonly Connection[], from: string, to
   const cameBy = new Map<string, { readonly from: string; readonly through: string }>();
   const queue = [from];
   for (let at = queue.shift(); at !== undefined && !cameBy.has(to); at = queue.shift()) {
-    for (const { a, b, through } of connections) {
+    for (const { a, b, devices } of connections) {
       const next = a === at ? b : b === at ? a : undefined;
       if (next === undefined || next === from || cameBy.has(next)) continue;
-      cameBy.set(next, { from: at, through });
+      cameBy.set(next, { from: at, through: (a === at ? devices : devices.toReversed()).join('/') });
       queue.push(next);
     }
   }

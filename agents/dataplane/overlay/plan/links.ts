@@ -53,7 +53,6 @@ export const planLinks = (
     connections.push({
       a: spec.bridge,
       b: link.bridge,
-      through: `${link.device}/${link.peerDevice}`,
       devices: [link.device, link.peerDevice],
     });
   }

@@ -4,7 +4,7 @@ import type { OverlayPeer, OverlaySpec } from '../model/spec.ts';
 import type { OverlayStep, OvsChange } from '../model/step.ts';
 
 /** The key of all steps about one device, port or bridge: names are unique across them. */
-export const deviceKey = (device: string): string => `device:${device}`;
+const deviceKey = (device: string): string => `device:${device}`;
 
 /** A step that a program does. */
 export const run = (kind: string, device: string, argv: readonly string[], reason: string): OverlayStep => ({
@@ -15,7 +15,7 @@ export const run = (kind: string, device: string, argv: readonly string[], reaso
 });
 
 /** A step in Open vSwitch' database. */
-export const change = (device: string, ovs: OvsChange, words: readonly string[], reason: string): OverlayStep => ({
+const change = (device: string, ovs: OvsChange, words: readonly string[], reason: string): OverlayStep => ({
   kind: `ovs-${ovs.kind}`,
   key: deviceKey(device),
   argv: ['ovs-vsctl', ...words],
