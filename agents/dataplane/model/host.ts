@@ -24,6 +24,8 @@ export type KernelEvent =
   | { readonly kind: 'link'; readonly link: LinkEvent }
   /** A row of one of our devices was deleted or points elsewhere than last written; `device` tells which network. */
   | { readonly kind: 'row'; readonly device: string; readonly line: string }
+  /** Something that makes the network of that VNI was changed by somebody else. */
+  | { readonly kind: 'network'; readonly vni: Vni }
   /** Every device that was there at the start has been told of. */
   | { readonly kind: 'listed' }
   /** Events were lost: everything must be looked at again. */

@@ -200,6 +200,9 @@ export class HostAgent implements Component {
       }
     } else if (event.kind === 'row') {
       for (const owner of this.networks.ownersOf(event.device)) suspect(owner);
+    } else if (event.kind === 'network') {
+      const owner = this.networks.ofVni(event.vni);
+      if (owner !== undefined) suspect(owner);
     } else if (event.kind === 'repaired') {
       const { outcomes } = event;
       this.events.emit({ kind: 'repair', message: 'what all networks share was not as it should be', outcomes });

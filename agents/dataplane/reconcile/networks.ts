@@ -1,5 +1,6 @@
 import { DomainError } from '#platform/errors/domain-error.ts';
 import type { Uuid } from '#platform/net/names.ts';
+import type { Vni } from '#platform/net/vni.ts';
 import { NetworkTable } from '../intake/network-table.ts';
 import type { LinkEvent } from '../model/host.ts';
 import type { NetworkFacts } from '../model/intent.ts';
@@ -98,6 +99,12 @@ export class Networks {
       if (device === bridge || device === tunnel || hasDevice(table, device)) owners.push(table.networkId);
     }
     return owners;
+  }
+
+  /** The network that has a VNI. */
+  ofVni(vni: Vni): Uuid | undefined {
+    for (const { table } of this.#workers.values()) if (table.vni === vni) return table.networkId;
+    return undefined;
   }
 
   /** The network that alone is behind a bridge. */

@@ -2,8 +2,8 @@ import { aborted } from '#platform/async/aborted.ts';
 import type { KernelEvent } from '../model/host.ts';
 
 /**
- * Kernel events between those who tell and one who listens. It never holds two row events of one device nor two overruns,
- * so that a slow listener costs no memory however much happens.
+ * Kernel events between those who tell and one who listens. It never holds two row events of one device, two suspicions of
+ * one network or two overruns, so that a slow listener costs no memory however much happens.
  */
 export class EventQueue {
   #events: KernelEvent[] = [];
@@ -11,7 +11,7 @@ export class EventQueue {
   #wake = Promise.withResolvers<void>();
 
   push(event: KernelEvent): void {
-    const once = event.kind === 'row' ? `row ${event.device}` : event.kind === 'overrun' ? 'overrun' : undefined;
+    const once = onceFor(event);
     if (once !== undefined) {
       if (this.#told.has(once)) return;
       this.#told.add(once);
@@ -37,3 +37,10 @@ export class EventQueue {
     }
   }
 }
+
+/** What it is enough to be told of once; undefined for an event that tells more than that something is to be looked at. */
+const onceFor = (event: KernelEvent): string | undefined => {
+  if (event.kind === 'row') return `row ${event.device}`;
+  if (event.kind === 'network') return `network ${event.vni.toString()}`;
+  return event.kind === 'overrun' ? event.kind : undefined;
+};

@@ -23,9 +23,11 @@ import { DeviceMerge } from './device-merge.ts';
 import { sharedDevices, udpPortOf } from './devices.ts';
 import { named } from './flow-spec.ts';
 import type { FlowSpec } from './flow-spec.ts';
+import { suspectOf } from './foreign-changes.ts';
+import type { Suspect } from './foreign-changes.ts';
 import { networkMark, vniOfMark } from './marks.ts';
 import type { ObservedOvsNetwork } from './observed.ts';
-import { cookieOf, WHOLE_COOKIE } from './pipeline.ts';
+import { CONTROLLER_ID, cookieOf, WHOLE_COOKIE } from './pipeline.ts';
 import { planNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
 import type { Site } from './plan.ts';
 import { PortNumbers } from './port-numbers.ts';
@@ -100,6 +102,17 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
       },
       onLost: () => {
         this.#lostFlows = true;
+      },
+      news: {
+        controllerId: CONTROLLER_ID,
+        flowChanged: (update) => {
+          this.#suspect(suspectOf(update));
+        },
+        flowsMissed: () => {
+          this.#base.suspect();
+          this.#queue.push({ kind: 'overrun' });
+        },
+        packet: () => undefined,
       },
     });
     this.#tools = {
@@ -291,6 +304,16 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     const guests = this.#view.guests((name) => this.isOwnDevice(name));
     this.#tell(this.#devices.ports(guests, this.#view.bridgeRow === undefined));
     for (const device of renumbered) this.#queue.push({ kind: 'row', device, line: `${device} has another number` });
+  }
+
+  #suspect(suspect: Suspect | undefined): void {
+    if (suspect === 'base') this.#base.suspect();
+    else if (typeof suspect !== 'object') return;
+    else if ('vni' in suspect) this.#queue.push({ kind: 'network', vni: suspect.vni });
+    else {
+      const device = this.#numbers.nameOf(suspect.port);
+      if (device !== undefined) this.#queue.push({ kind: 'row', device, line: `the flow from ${device} was replaced` });
+    }
   }
 
   #tell(events: readonly LinkEvent[]): void {

@@ -34,6 +34,7 @@ const INTERVAL_MS = 30_000;
 const RETRY = { baseMs: 100, maxMs: 5_000 };
 /** Changes of the database come in bursts, most of them our own. */
 const SUSPICION_MS = 50;
+const PATIENCE_MS = 500;
 
 /** Keeps right what all networks of a host share: the bridge, the tunnel, the flows that are no network's. */
 export class SharedBase {
@@ -43,6 +44,7 @@ export class SharedBase {
   #again = false;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
+  #suspectedSince: number | undefined;
 
   constructor(tools: SharedBaseTools) {
     this.#tools = tools;
@@ -62,6 +64,7 @@ export class SharedBase {
   /** Looks now, in the background, and again until it is right. */
   ensure(): void {
     if (this.#halt.signal.aborted) return;
+    this.#suspectedSince = undefined;
     if (this.#running !== undefined) {
       this.#again = true;
       return;
@@ -76,9 +79,11 @@ export class SharedBase {
     });
   }
 
-  /** Something changed that may concern it. */
+  /** Something changed that may concern it: looks when it has been quiet, and now and then if it never is. */
   suspect(): void {
-    this.#arm(SUSPICION_MS);
+    const now = performance.now();
+    this.#suspectedSince ??= now;
+    this.#arm(Math.max(0, Math.min(SUSPICION_MS, this.#suspectedSince + PATIENCE_MS - now)));
   }
 
   /** What would be done now. */
