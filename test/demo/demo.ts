@@ -5,10 +5,11 @@ import { sleep } from '#platform/async/sleep.ts';
 import { toError } from '#platform/errors/domain-error.ts';
 import { deviceNames, inPlace, kernelTables } from '../system/kernel.ts';
 import { LabWeft } from '../system/lab-weft.ts';
+import { switchFlows, switchTables } from '../system/switch-tables.ts';
 import { ping, tcpCheck, tcpEcho } from '../system/traffic.ts';
 import { convergenceOf } from './convergence.ts';
 
-/** The main job of weft from nothing to nothing, on real kernels; each step is verified, and the exit code says so. */
+/** The main job of weft from nothing to nothing, on real kernels and a real switch; each step is verified, and the exit code says so. */
 const LAB = 'demo';
 const started = performance.now();
 let step = 0;
@@ -35,6 +36,9 @@ const shown = async (host: string, argv: readonly string[]): Promise<void> => {
   for (const line of text.trimEnd().split('\n')) say(`      ${line}`);
 };
 
+/** Two Linux bridges and an Open vSwitch: guests must not see the difference. */
+const DRIVERS = ['linuxbridge', 'linuxbridge', 'ovs'] as const;
+
 const guests = [
   { name: 'vm1', host: 'h1' },
   { name: 'vm2', host: 'h2' },
@@ -42,10 +46,12 @@ const guests = [
 ] as const;
 
 const demo = async (): Promise<void> => {
-  heading('a control plane and three hosts, each a network namespace with an agent of its own');
-  await using lab = await LabWeft.up({ name: LAB, hosts: 3 });
-  for (const host of lab.lab.hosts)
-    say(`    ${host.name}: VTEP ${host.underlayAddress} on ${host.underlayDevice}, MTU ${host.mtu.toString()}`);
+  heading(
+    'a control plane and three hosts, two with Linux bridges, one with Open vSwitch, each with an agent of its own',
+  );
+  await using lab = await LabWeft.up({ name: LAB, hosts: 3, drivers: DRIVERS });
+  for (const { name, driver, underlayAddress, underlayDevice, mtu } of lab.lab.hosts)
+    say(`    ${name}: ${driver}, VTEP ${underlayAddress} on ${underlayDevice}, MTU ${mtu.toString()}`);
   verify(lab.hosts.length === 3, 'three hosts are up');
 
   heading('a network with an IPv4 and an IPv6 subnet');
@@ -73,7 +79,7 @@ const demo = async (): Promise<void> => {
   );
   verify(measured.hosts === 3, 'all three hosts applied it in one trace');
 
-  heading('every guest reaches every other: ping and TCP, IPv4 and IPv6');
+  heading('every guest reaches every other, whatever carries it: ping and TCP, IPv4 and IPv6');
   const all = [...guests.map(({ name }) => ({ name, port: ports.get(name) ?? warm })), { name: 'vm4', port: warm }];
   const servers = all.map(async ({ name }) => tcpEcho(LAB, name, 5_000));
   await sleep(700, AbortSignal.timeout(5_000));
@@ -108,27 +114,58 @@ const demo = async (): Promise<void> => {
   verify(tables.neighbours.size === 4, 'a permanent neighbour for each of their addresses');
   verify(tables.flood.join(' ') === '192.0.2.12 192.0.2.13', 'the flood list is the two other VTEPs');
 
+  heading('what Open vSwitch on h3 holds: the same, as flows');
+  for (const table of ['unicast', 'flood']) {
+    await shown('h3', [
+      'ovs-ofctl',
+      '-O',
+      'OpenFlow15',
+      '--names',
+      '--no-stats',
+      'dump-flows',
+      'br-int',
+      `table=${table}`,
+    ]);
+  }
+  const flows = await switchTables(LAB, 'h3', network.segmentation_id);
+  const others = all.filter(({ name }) => name !== 'vm3').map(({ port }) => port);
+  verify(
+    flows.fdb.size === 3 && others.every(({ mac_address }) => flows.fdb.has(mac_address)),
+    'a unicast flow for each remote guest, none more',
+  );
+  verify(
+    flows.neighbours.size === 6 &&
+      others.every((port) =>
+        port.fixed_ips.every(({ ip_address }) => flows.neighbours.get(ip_address) === port.mac_address),
+      ),
+    'a flow that answers ARP or ND for each of their addresses',
+  );
+  verify(flows.flood.join(' ') === '192.0.2.11 192.0.2.12', 'the flood list is the two other VTEPs');
+
   heading('who did what for vm4, on which host, with the equivalent command');
   await command('explain', 'port', warm.id, '--last', '1');
 
-  heading('the agent of h2 is killed (-9) and started again under a ping every 5 ms');
-  const [target] = ports.get('vm2')?.fixed_ips ?? [];
-  const underFire = ping(LAB, 'vm1', target?.ip_address ?? '', 800, 5);
+  heading('the agents of h2 and h3 are killed (-9) and started again under pings every 5 ms');
+  const restarted = ['h2', 'h3'] as const;
+  const underFire = ['vm2', 'vm3'].map(async (name) => {
+    const [target] = ports.get(name)?.fixed_ips ?? [];
+    return await ping(LAB, 'vm1', target?.ip_address ?? '', 800, 5);
+  });
   await sleep(500, AbortSignal.timeout(5_000));
-  await agentKill9({ lab: LAB, host: 'h2' }, AbortSignal.timeout(10_000));
+  await Promise.all(restarted.map(async (host) => agentKill9({ lab: LAB, host }, AbortSignal.timeout(10_000))));
   await sleep(300, AbortSignal.timeout(5_000));
-  await agentStart({ lab: LAB, host: 'h2' }, AbortSignal.timeout(30_000));
-  const restart = await underFire;
-  verify(
-    restart.sent === 800 && restart.received === 800,
-    `${restart.sent.toString()} pings sent, ${(restart.sent - restart.received).toString()} lost`,
-  );
-  const agent = await lab.connections.agent('h2');
+  await Promise.all(restarted.map(async (host) => agentStart({ lab: LAB, host }, AbortSignal.timeout(30_000))));
+  for (const [index, { sent, received }] of (await Promise.all(underFire)).entries()) {
+    const what = `${sent.toString()} pings sent to ${restarted[index] ?? ''}, ${(sent - received).toString()} lost`;
+    verify(sent === 800 && received === 800, what);
+  }
   await lab.inSync(network.id, 4);
-  const state = await agent.getHostState({});
-  verify(state.operation_count === '0', 'the new agent found everything right: 0 operations');
+  for (const host of restarted) {
+    const state = await (await lab.connections.agent(host)).getHostState({});
+    verify(state.operation_count === '0', `the new agent of ${host} found everything right: 0 operations`);
+  }
 
-  heading('vm4 moves from h1 to h3 under a ping every 5 ms');
+  heading('vm4 moves from h1 to h3, from a Linux bridge to Open vSwitch, under a ping every 5 ms');
   const moving = ping(LAB, 'vm2', warm.fixed_ips[0]?.ip_address ?? '', 600, 5);
   await sleep(500, AbortSignal.timeout(5_000));
   await lab.move('vm4', 'h3');
@@ -151,18 +188,25 @@ const demo = async (): Promise<void> => {
   for (const { id } of subnets) await lab.deleteSubnet(id);
   await gone(lab, vxlan);
   await lab.deleteNetwork(network.id);
-  for (const { name } of lab.lab.hosts) {
+  for (const { name, driver } of lab.lab.hosts) {
     const left = (await deviceNames(LAB, name)).filter((device) => /^(brq|vxlan-|tap)/.test(device));
     verify(left.length === 0, `${name} has no bridge, VXLAN device or tap left`);
+    if (driver !== 'ovs') continue;
+    verify((await guestFlows(name)).length === 0, `${name} has no flows left but those that serve all networks`);
   }
   await lab.down();
   verify(!labList().some(({ name }) => name === LAB), 'the lab is gone: no namespace, no process, no file');
 };
 
+/** Flows of a host that are for a network or a guest. */
+const guestFlows = async (host: string): Promise<readonly string[]> =>
+  (await switchFlows(LAB, host)).filter((flow) => !flow.includes('cookie=0x7765667400000000,'));
+
 const gone = async (lab: LabWeft, vxlan: string): Promise<void> => {
   for (let attempt = 0; attempt < 100; attempt += 1) {
     const names = await Promise.all(lab.hosts.map(async (host) => deviceNames(LAB, host)));
-    if (!names.flat().some((name) => name === vxlan || name.startsWith('brq'))) return;
+    const isGone = !names.flat().some((name) => name === vxlan || name.startsWith('brq'));
+    if (isGone && (await guestFlows('h3')).length === 0) return;
     await sleep(50, AbortSignal.timeout(5_000));
   }
 };
