@@ -43,7 +43,7 @@ export const composeOverlays = (
   config: AgentConfig,
   { database, files, events }: OverlayShares,
   log: Log,
-): { readonly component: Component; readonly service: RpcService } => {
+): { readonly component: Overlays; readonly service: RpcService } => {
   const overlays = new Overlays({
     ovs: new OvsSwitch(database, databaseSocket(config)),
     commands: new HostCommands(),

@@ -10,11 +10,13 @@ import { parseVni } from '#platform/net/vni.ts';
 import { client } from '#platform/rpc/client.ts';
 import type { RpcService } from '#platform/rpc/handlers.ts';
 import { agentService } from './api/agent-service.ts';
+import { composeHostCheck } from './compose-host-check.ts';
 import { composeOverlays, composeSwitch } from './compose-overlays.ts';
 import type { AgentConfig } from './config.ts';
 import { LinuxBridgeDataplane } from './drivers/linuxbridge/dataplane.ts';
 import { OvsDataplane } from './drivers/ovs/dataplane.ts';
 import { findUnderlay } from './sys/underlay.ts';
+import { readControlPlane } from './intake/control-plane-facts.ts';
 import { DesiredStore } from './intake/desired-store.ts';
 import { L2popSource } from './intake/l2pop-source.ts';
 import { NatsFeed } from './intake/nats-feed.ts';
@@ -49,7 +51,8 @@ export const composeAgent = async (
   const files = new FileStore(config.stateDir);
   if (config.standalone) {
     const overlays = composeOverlays(config, { database, files, events: new EventLog() }, log);
-    return { components: [ovsdb, overlays.component], services: [overlays.service] };
+    const hostCheck = composeHostCheck(config, { database, overlays: overlays.component });
+    return { components: [ovsdb, overlays.component], services: [overlays.service, hostCheck] };
   }
   const address = parseUnicastIp('vtep-address', config.vtepAddress ?? '');
   const host: HostIdentity = {
@@ -130,8 +133,17 @@ export const composeAgent = async (
     },
   };
   const overlays = composeOverlays(config, { database, files, events: agent.events }, log);
+  const hostCheck = composeHostCheck(config, {
+    database,
+    overlays: overlays.component,
+    mesh: {
+      ...{ hostId: config.hostId, driver: config.driver, vtep: address, udpPort: config.udpPort },
+      controlPlane: async (signal) => readControlPlane(topology, signal),
+      held: () => agent.networks.all.map(({ table: { networkId, mtu } }) => ({ networkId, mtu })),
+    },
+  });
   return {
     components: [clients, nats, ovsdb, dataplane, agent, catchUp, overlays.component],
-    services: [agentService({ agent, dataplane, host, underlayMtu }), overlays.service],
+    services: [agentService({ agent, dataplane, host, underlayMtu }), overlays.service, hostCheck],
   };
 };

@@ -1,4 +1,5 @@
 import { AgentServiceService } from '#proto/weft/agent/v1/agent.ts';
+import { HostCheckServiceService } from '#proto/weft/agent/v1/host_check.ts';
 import { OverlayServiceService } from '#proto/weft/agent/v1/overlay.ts';
 import { IpamServiceService } from '#proto/weft/ipam/v1/ipam.ts';
 import { L2populationServiceService } from '#proto/weft/l2pop/v1/l2pop.ts';
@@ -56,6 +57,12 @@ export class Connections implements Disposable {
   async overlays(host: string): Promise<RpcClient<typeof OverlayServiceService>> {
     const { agent } = await this.endpoints();
     return this.#kept(client(OverlayServiceService, agent(host)));
+  }
+
+  /** Whether a host is fit: asked of its agent, in the lab or at the agent's address. */
+  async hostCheck(host: string): Promise<RpcClient<typeof HostCheckServiceService>> {
+    const { agent } = await this.endpoints();
+    return this.#kept(client(HostCheckServiceService, agent(host)));
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,7 @@
 import type { Command } from '../command.ts';
 import { explainCommands } from './explain.ts';
 import { fdbCommands } from './fdb.ts';
+import { hostCheckCommand } from './host-check.ts';
 import { hostCommands } from './host.ts';
 import { labCommands } from './lab.ts';
 import { networkCommands } from './network.ts';
@@ -40,6 +41,7 @@ export const commands: readonly Command[] = [
   ...subnetCommands,
   ...portCommands,
   ...hostCommands,
+  hostCheckCommand,
   ...fdbCommands,
   ...overlayCommands,
   ...explainCommands,

@@ -24,16 +24,17 @@ export interface CommandRunner {
 }
 
 const MAX_OUTPUT = 256 * 1024 * 1024;
-const AT_ONCE = 4;
 
-/** Runs at most four programs at a time; `prefix` enters another namespace, e.g. `['ip', 'netns', 'exec', name]`. */
+/** Runs so many programs at a time as it is told, else four; `prefix` enters another namespace, e.g. `['ip', 'netns', 'exec', name]`. */
 export class HostCommands implements CommandRunner {
   readonly #prefix: readonly string[];
+  readonly #atOnce: number;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
-  constructor(prefix: readonly string[] = []) {
+  constructor(prefix: readonly string[] = [], atOnce = 4) {
     this.#prefix = prefix;
+    this.#atOnce = atOnce;
   }
 
   async run(argv: readonly string[], signal: AbortSignal, options: CommandOptions = {}): Promise<CommandResult> {
@@ -50,7 +51,7 @@ export class HostCommands implements CommandRunner {
   }
 
   async #turn(): Promise<void> {
-    while (this.#running >= AT_ONCE) {
+    while (this.#running >= this.#atOnce) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
       });
