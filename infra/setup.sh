@@ -11,6 +11,8 @@ readonly PACKAGES=(
   iproute2 iputils-ping iputils-arping         # the agent's tools, and what the lab's guests do
   netcat-openbsd procps util-linux
   openvswitch-switch ethtool                   # what hosts of the lab have in place of the kernel's bridges
+  nftables iptables firewalld network-manager  # what real hosts have beside weft, and hosts of the lab in the tests
+  dbus
 )
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='# written by infra/setup.sh of weft for the length of an installation'
@@ -59,6 +61,14 @@ allow_daemons() {
   if as_root grep -qsxF "$POLICY_MARK" "$POLICY"; then as_root rm -f "$POLICY"; fi
 }
 
+disable_units() {
+  local unit
+  for unit in "$@"; do
+    as_root systemctl disable --quiet "$unit.service" >/dev/null 2>&1 ||
+      say "$unit may start at the next boot: systemctl disable $unit"
+  done
+}
+
 # Without this a new server would come up at the next boot, on its well-known port.
 keep_from_boot() {
   command -v systemctl >/dev/null || return 0
@@ -67,9 +77,11 @@ keep_from_boot() {
     case $package in
       # The last brings ovsdb-server and ovs-vswitchd along, whose units nothing else wants.
       redis-server | nats-server | openvswitch-switch)
-        as_root systemctl disable --quiet "$package.service" >/dev/null 2>&1 ||
-          say "$package may start at the next boot: systemctl disable $package"
+        disable_units "$package"
         ;;
+      # These would filter this machine's traffic, and manage its interfaces.
+      nftables | firewalld) disable_units "$package" ;;
+      network-manager) disable_units NetworkManager NetworkManager-wait-online NetworkManager-dispatcher ;;
     esac
   done
 }
