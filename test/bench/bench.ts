@@ -4,19 +4,23 @@ import { sleep } from '#platform/async/sleep.ts';
 import { toError } from '#platform/errors/domain-error.ts';
 import { labDown, labProcesses } from '../../cli/lab/index.ts';
 import { table } from '../../cli/output/table.ts';
-import { kernelTables } from '../system/kernel.ts';
 import { LabWeft } from '../system/lab-weft.ts';
 import { measureConvergence } from './convergence.ts';
-import { measureEntries, rssMb } from './entries.ts';
+import type { BenchDataplane } from './dataplane.ts';
+import { checkTable, measureEntries } from './entries.ts';
 import { round } from './figures.ts';
 import { measureFloor } from './floor.ts';
 import { inFlight } from './in-flight.ts';
+import { linuxbridge } from './linuxbridge/dataplane.ts';
+import { rssMb } from './memory.ts';
+import { ovs } from './ovs/dataplane.ts';
 import { TapMaker, tapOf } from './taps.ts';
 
 /** Measures weft beside its floor, in one run: real processes, real kernels, the last host counted. */
 const LAB = 'bench';
 const { values } = parseArgs({
   options: {
+    driver: { type: 'string', default: 'linuxbridge' },
     hosts: { type: 'string', default: '10' },
     ports: { type: 'string', default: '1000' },
     rounds: { type: 'string', default: '200' },
@@ -32,10 +36,16 @@ const say = (line: string): void => {
 };
 const wanted = (part: string): boolean => values.only === '' || values.only.split(',').includes(part);
 
-const up = async (hosts: number): Promise<LabWeft> =>
-  LabWeft.up({ name: LAB, hosts, separate: true }, AbortSignal.timeout(300_000));
+/** What can be measured, and where the results go. */
+const DATAPLANES: Readonly<Record<string, { readonly dataplane: BenchDataplane; readonly file: string }>> = {
+  linuxbridge: { dataplane: linuxbridge, file: './results.json' },
+  ovs: { dataplane: ovs, file: './results-ovs.json' },
+};
 
-const convergence = async (lab: LabWeft) => {
+const up = async (hosts: number, { driver }: BenchDataplane): Promise<LabWeft> =>
+  LabWeft.up({ name: LAB, hosts, drivers: [driver], separate: true }, AbortSignal.timeout(300_000));
+
+const convergence = async (lab: LabWeft, dataplane: BenchDataplane) => {
   const network = await lab.network({ name: 'one-by-one' });
   await lab.subnet(network, '10.20.0.0/16');
   // Every host has a port of the network before the first measured one: what is measured is a port more, not a network more.
@@ -48,8 +58,8 @@ const convergence = async (lab: LabWeft) => {
   await sleep(4_000, AbortSignal.timeout(10_000));
   // Daemons that have run for a while are what is compared: the first rounds, in which code is still compiled, do not count.
   const ports = await inFlight(WARM_UP + Number(values.rounds), 16, async () => lab.port(network));
-  await measureConvergence(lab, network, ports.slice(0, WARM_UP));
-  return await measureConvergence(lab, network, ports.slice(WARM_UP));
+  await measureConvergence(lab, dataplane, network, ports.slice(0, WARM_UP));
+  return await measureConvergence(lab, dataplane, network, ports.slice(WARM_UP));
 };
 
 const plugAll = async (lab: LabWeft, portIds: readonly string[]): Promise<void> => {
@@ -59,7 +69,7 @@ const plugAll = async (lab: LabWeft, portIds: readonly string[]): Promise<void> 
   }
 };
 
-const bulk = async (lab: LabWeft) => {
+const bulk = async (lab: LabWeft, dataplane: BenchDataplane) => {
   const network = await lab.network({ name: 'bulk' });
   await lab.subnet(network, '10.30.0.0/16');
   const warm = await inFlight(HOSTS, 16, async () => lab.port(network));
@@ -82,12 +92,7 @@ const bulk = async (lab: LabWeft) => {
   const seconds = (performance.now() - started) / 1000;
   for (const [index, host] of lab.hosts.entries()) {
     const local = ports.filter((_, at) => at % lab.hosts.length === index).length + 1;
-    const { fdb, neighbours } = await kernelTables(lab.name, host, `vxlan-${network.segmentation_id.toString()}`);
-    const remote = PORTS + HOSTS - local;
-    if (fdb.size !== remote || neighbours.size !== remote)
-      throw new Error(
-        `${host}: ${fdb.size.toString()} FDB rows, ${neighbours.size.toString()} neighbours, not ${remote.toString()}`,
-      );
+    await checkTable(lab, dataplane, host, network, PORTS + HOSTS - local);
   }
   return {
     hosts: HOSTS,
@@ -131,19 +136,24 @@ const serviceRss = async (): Promise<Record<string, number>> => {
 };
 
 const bench = async (): Promise<void> => {
+  const chosen = DATAPLANES[values.driver];
+  if (chosen === undefined) {
+    throw new Error(`--driver "${values.driver}" is none of ${Object.keys(DATAPLANES).join(', ')}`);
+  }
+  const { dataplane, file } = chosen;
   const results: Record<string, unknown> = { time: new Date().toISOString(), node: process.version };
-  say('floor: NATS and Redis alone');
-  results['floor'] = await measureFloor();
-  say(`lab with ${HOSTS.toString()} hosts`);
-  await using lab = await up(HOSTS);
+  say('floor: the parts alone');
+  results['floor'] = { ...(await measureFloor()), ...(await dataplane.measureFloor()) };
+  say(`lab with ${HOSTS.toString()} hosts, ${values.driver}`);
+  await using lab = await up(HOSTS, dataplane);
   if (wanted('convergence')) {
     say(`convergence: ${values.rounds} ports, one at a time`);
-    results['convergence_ms'] = await convergence(lab);
+    results['convergence_ms'] = await convergence(lab, dataplane);
     say(JSON.stringify(results['convergence_ms']));
   }
   if (wanted('bulk')) {
     say(`bulk: ${PORTS.toString()} ports at once`);
-    results['bulk'] = await bulk(lab);
+    results['bulk'] = await bulk(lab, dataplane);
     say(JSON.stringify(results['bulk']));
   }
   if (wanted('ipam')) {
@@ -151,13 +161,14 @@ const bench = async (): Promise<void> => {
     say(JSON.stringify(results['ipam']));
   }
   if (wanted('entries')) {
-    const { entries, resync, agentRssMb } = await measureEntries(lab, Number(values.entries), say);
+    const measured = await measureEntries(lab, dataplane, Number(values.entries), say);
+    const { entries, resync } = measured;
     results['entries'] = entries;
     results['resync'] = resync;
-    results['rss_mb'] = { agent: agentRssMb, ...(await serviceRss()) };
+    results['rss_mb'] = { ...measured.rssMb, ...(await serviceRss()) };
     say(JSON.stringify({ resync, rss_mb: results['rss_mb'] }));
   }
-  await writeFile(new URL('./results.json', import.meta.url), `${JSON.stringify(results, undefined, 2)}\n`);
+  await writeFile(new URL(file, import.meta.url), `${JSON.stringify(results, undefined, 2)}\n`);
   const rows = Object.entries(results).flatMap(([part, value]) =>
     typeof value === 'object' && value !== null
       ? Object.entries(value).map(([key, figure]) => [part, key, String(figure)])

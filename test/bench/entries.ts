@@ -1,15 +1,15 @@
-import { readFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { sleep } from '#platform/async/sleep.ts';
 import { Host, type Network } from '#proto/weft/topology/v1/topology.ts';
 import { Driver } from '#proto/weft/type/v1/network.ts';
 import { agentKill9, agentStart, labProcesses } from '../../cli/lab/index.ts';
-import { kernelTables } from '../system/kernel.ts';
 import type { LabWeft } from '../system/lab-weft.ts';
 import { ping } from '../system/traffic.ts';
 import { inFlight } from './in-flight.ts';
-import { measureRawBatch } from './floor.ts';
+import type { BenchDataplane } from './dataplane.ts';
+import { FAR_VTEP } from './far-entries.ts';
 import { round } from './figures.ts';
+import { rssMb } from './memory.ts';
 import { TapMaker, tapOf } from './taps.ts';
 
 export interface EntriesResult {
@@ -26,17 +26,19 @@ export interface EntriesResult {
     readonly pings_sent: number;
     readonly pings_lost: number;
   };
-  readonly agentRssMb: number;
+  /** Of the agent, and of what else serves the dataplane, on the host that holds the entries. */
+  readonly rssMb: Readonly<Record<string, number>>;
 }
 
 /** A network whose many ports are on a host that is no more than a record: what a large site looks like to one host. */
 export const measureEntries = async (
   lab: LabWeft,
+  dataplane: BenchDataplane,
   count: number,
   say: (line: string) => void,
 ): Promise<EntriesResult> => {
   const topology = await lab.connections.topology();
-  const far = Host.fromPartial({ id: 'far', vtep_address: '192.0.2.200', driver: Driver.DRIVER_LINUXBRIDGE });
+  const far = Host.fromPartial({ id: 'far', vtep_address: FAR_VTEP, driver: Driver.DRIVER_LINUXBRIDGE });
   await topology.createHost({ host: far, request_id: randomUUID(), validate_only: false });
   const network = await lab.network({ name: 'large' });
   await lab.subnet(network, '10.0.0.0/8');
@@ -44,29 +46,39 @@ export const measureEntries = async (
   await inFlight(count, 48, async () => lab.port(network, { binding_host_id: 'far' }));
   const [here = '', there = ''] = lab.hosts;
   await settledTable(lab, network.id, count);
-  const floor = await measureRawBatch(lab.name, here, count);
+  const floor = await dataplane.measureRawTable(lab, here, count);
   const seconds = await firstPort(lab, network, here, count);
-  const tables = await kernelTables(lab.name, here, `vxlan-${network.segmentation_id.toString()}`);
-  if (tables.fdb.size !== count || tables.neighbours.size !== count) {
-    throw new Error(
-      `${here} has ${tables.fdb.size.toString()} FDB rows and ${tables.neighbours.size.toString()} neighbours, not ${count.toString()}`,
-    );
-  }
+  await checkTable(lab, dataplane, here, network, count);
   say(
-    `${count.toString()} entries on ${here} in ${seconds.toFixed(2)} s; raw bridge -batch ${floor.fdbSeconds.toFixed(2)} s, ip -batch ${floor.neighbourSeconds.toFixed(2)} s`,
+    `${count.toString()} entries on ${here} in ${seconds.toFixed(2)} s; its own tools alone ${floor.seconds.toFixed(2)} s, ` +
+      `of neighbours ${floor.neighboursSeconds.toFixed(2)} s`,
   );
-  const agentRssMb = await rssOfAgent(lab.name, here);
+  const sizes = { agent: await rssOfAgent(lab.name, here), ...(await dataplane.memory(lab, here)) };
   const resync = await restart(lab, network, here, there, count);
   return {
     entries: {
       count,
       seconds: round(seconds),
-      floor_seconds: round(floor.fdbSeconds),
-      floor_neighbours_seconds: round(floor.neighbourSeconds),
+      floor_seconds: round(floor.seconds),
+      floor_neighbours_seconds: round(floor.neighboursSeconds),
     },
     resync,
-    agentRssMb: round(agentRssMb),
+    rssMb: Object.fromEntries(Object.entries(sizes).map(([name, mb]) => [name, round(mb)])),
   };
+};
+
+/** Throws unless the host holds so many ports of other hosts, by its own tools' word. */
+export const checkTable = async (
+  lab: LabWeft,
+  dataplane: BenchDataplane,
+  host: string,
+  network: Network,
+  count: number,
+): Promise<void> => {
+  const { macs, addresses } = await dataplane.remoteTable(lab, host, network);
+  if (macs === count && addresses === count) return;
+  const [held, known] = [macs.toString(), addresses.toString()];
+  throw new Error(`${host} has ${held} MAC addresses and ${known} IP addresses of others, not ${count.toString()}`);
 };
 
 const settledTable = async (lab: LabWeft, networkId: string, count: number): Promise<void> => {
@@ -151,10 +163,4 @@ const rssOfAgent = async (lab: string, host: string): Promise<number> => {
     argv.some((word) => word.endsWith('agents/dataplane/main.ts')),
   );
   return agent === undefined ? Number.NaN : await rssMb(agent.pid);
-};
-
-/** Resident memory of a process in MB, by /proc/<pid>/status (proc(5), VmRSS). */
-export const rssMb = async (pid: number): Promise<number> => {
-  const status = await readFile(`/proc/${pid.toString()}/status`, 'utf8');
-  return Number(/VmRSS:\s+(?<kb>\d+) kB/.exec(status)?.groups?.['kb']) / 1024;
 };

@@ -15,3 +15,17 @@ export const figuresOf = (values: readonly number[]): Figures => {
 
 /** To three places: more would be noise. */
 export const round = (value: number): number => Math.round(value * 1000) / 1000;
+
+/** Seconds that it takes. */
+export const timed = async (work: () => Promise<unknown>): Promise<number> => {
+  const started = performance.now();
+  await work();
+  return (performance.now() - started) / 1000;
+};
+
+/** Milliseconds of so many turns, one after the other: the median. */
+export const medianMs = async (turns: number, work: (turn: number) => Promise<unknown>): Promise<number> => {
+  const taken: number[] = [];
+  for (let turn = 0; turn < turns; turn += 1) taken.push((await timed(async () => work(turn))) * 1000);
+  return figuresOf(taken).p50;
+};
