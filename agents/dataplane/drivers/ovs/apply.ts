@@ -23,7 +23,7 @@ export interface SwitchTools {
 }
 
 /** Changes after which flows may count on the switch having taken them up. */
-const LIVE = new Set<OvsChange['kind']>(['add-bridge', 'set-bridge', 'add-port', 'set-options']);
+const LIVE = new Set<OvsChange['kind']>(['add-bridge', 'set-bridge', 'add-port', 'set-tunnel']);
 
 const isFlowChange = (
   change: OvsChange,

@@ -26,8 +26,8 @@ export const databaseOperations = (
       return setId(view, change.key, change.value);
     case 'add-port':
       return addPort(view, change.port, tag);
-    case 'set-options':
-      return onInterface(view, change.device, { options: toMap(change.options) });
+    case 'set-tunnel':
+      return onInterface(view, change.device, { type: 'vxlan', options: toMap(change.options) });
     case 'set-mtu':
       return onInterface(view, change.device, { mtu_request: change.mtu });
     case 'delete-port':
@@ -67,13 +67,14 @@ const addBridge = (view: SwitchView, { datapathType, failMode, ids }: BridgeColu
 
 const setBridge = (
   view: SwitchView,
-  { datapathType, failMode, ids }: Partial<BridgeColumns>,
+  { datapathType, failMode, protocols, ids }: Partial<BridgeColumns>,
 ): readonly DatabaseOperation[] => {
   const where = [['_uuid', '==', bridgeRow(view).uuid]] as const;
   return [
     update(Bridge, where, {
       ...(datapathType !== undefined && { datapath_type: datapathType }),
       ...(failMode !== undefined && { fail_mode: failMode }),
+      ...(protocols !== undefined && { protocols }),
     }),
     ...(ids === undefined
       ? []

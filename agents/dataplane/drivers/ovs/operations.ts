@@ -21,13 +21,15 @@ export type DatabaseChange =
   /** `undefined` takes the key away. */
   | { readonly kind: 'set-bridge-id'; readonly key: string; readonly value: string | undefined }
   | { readonly kind: 'add-port'; readonly port: NewPort }
-  | { readonly kind: 'set-options'; readonly device: string; readonly options: Readonly<Record<string, string>> }
+  | { readonly kind: 'set-tunnel'; readonly device: string; readonly options: Readonly<Record<string, string>> }
   | { readonly kind: 'set-mtu'; readonly device: string; readonly mtu: number }
   | { readonly kind: 'delete-port'; readonly device: string };
 
 export interface BridgeColumns {
   readonly datapathType: string;
   readonly failMode: 'secure';
+  /** Versions of OpenFlow that it speaks; all of them when left out. */
+  readonly protocols?: readonly string[];
   readonly ids: Readonly<Record<string, string>>;
 }
 
@@ -114,6 +116,7 @@ export const operationsOn = (bridge: string) => {
           ...['set', 'Bridge', bridge],
           ...(columns.datapathType === undefined ? [] : [`datapath_type=${columns.datapathType}`]),
           ...(columns.failMode === undefined ? [] : [`fail_mode=${columns.failMode}`]),
+          ...(columns.protocols === undefined ? [] : [`protocols=${columns.protocols.join(',')}`]),
           ...ids('external_ids', columns.ids ?? {}),
         ),
         { kind: 'set-bridge', columns },
@@ -161,11 +164,11 @@ export const operationsOn = (bridge: string) => {
       const settings = isolationOf(device);
       return step(`settings ${device}`, ['sysctl', '-w', ...settings], { kind: 'isolate-port', settings }, purpose);
     },
-    setOptions: (device: string, options: Readonly<Record<string, string>>, purpose: Purpose) =>
+    setTunnel: (device: string, options: Readonly<Record<string, string>>, purpose: Purpose) =>
       step(
         portKey(device),
-        vsctl('set', 'Interface', device, ...ids('options', options)),
-        { kind: 'set-options', device, options },
+        vsctl('set', 'Interface', device, 'type=vxlan', ...ids('options', options)),
+        { kind: 'set-tunnel', device, options },
         purpose,
       ),
     setMtu: (device: string, mtu: number, purpose: Purpose) =>

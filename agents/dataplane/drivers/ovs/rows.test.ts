@@ -8,9 +8,9 @@ import { TABLES } from './pipeline.ts';
 import { floodTargets, rowsOf } from './rows.ts';
 
 test('the rows that flows stand for are those they were made of', () => {
-  const flows = networkFlows(NETWORK.vni);
   fc.assert(
-    fc.property(arbitraryWorld, (world) => {
+    fc.property(arbitraryWorld, fc.boolean(), (world, directsSolicitations) => {
+      const flows = networkFlows(NETWORK.vni, { directsSolicitations });
       const intent = intentOf(world);
       const rows = wantedRows(HOST, intent, undefined);
       const devices = [...intent.ports.values()].map(({ device }) => device);
@@ -20,7 +20,7 @@ test('the rows that flows stand for are those they were made of', () => {
         return device === undefined ? [] : [flows.toPort(holding.mac, device)];
       });
       const all = [
-        ...baseFlows(),
+        ...baseFlows({ directsSolicitations }),
         flows.fromTunnel(),
         ...devices.map((device) => flows.fromPort(device)),
         ...unicast,

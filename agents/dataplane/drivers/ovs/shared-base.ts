@@ -1,14 +1,17 @@
 import { backoffMs } from '#platform/async/backoff.ts';
 import { withDeadline } from '#platform/async/deadline.ts';
+import { follow, type LinkedSignal } from '#platform/async/follow.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { Operation, Outcome } from '../../model/operation.ts';
+import type { Uuid } from '../../protocols/ovsdb/uuid.ts';
 import { FlowTable } from '../../protocols/ovsdb/vswitch-tables.ts';
 import { planBase } from './base-plan.ts';
-import type { ObservedBase } from './base-plan.ts';
-import { tunnelName } from './devices.ts';
+import type { ObservedBase, ObservedTunnel } from './base-plan.ts';
+import { udpPortOf } from './devices.ts';
 import type { FlowSpec } from './flow-spec.ts';
+import { BRIDGE_MARK, TUNNEL_MARK } from './marks.ts';
 import type { OvsOperation } from './operations.ts';
 import { BASE_COOKIE } from './pipeline.ts';
 import type { Site } from './plan.ts';
@@ -45,6 +48,10 @@ export class SharedBase {
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
   #suspectedSince: number | undefined;
+  /** The row of the bridge that was found to be the agent's. */
+  #ours: Uuid | undefined;
+  #complaint: string | undefined;
+  #pause: LinkedSignal | undefined;
 
   constructor(tools: SharedBaseTools) {
     this.#tools = tools;
@@ -67,6 +74,7 @@ export class SharedBase {
     this.#suspectedSince = undefined;
     if (this.#running !== undefined) {
       this.#again = true;
+      this.#pause?.abort();
       return;
     }
     clearTimeout(this.#timer);
@@ -116,14 +124,25 @@ export class SharedBase {
     try {
       const outcomes = await withDeadline(LOOK_MS, signal, async (limited) => this.#look(limited));
       this.#failures = outcomes.some(({ error }) => error !== undefined) ? this.#failures + 1 : 0;
+      this.#complaint = undefined;
     } catch (thrown) {
       if (signal.aborted) return;
       this.#failures += 1;
-      log.warn({ error: toError(thrown).message }, 'the integration bridge is not as it should be');
+      const error = toError(thrown).message;
+      if (error !== this.#complaint) log.warn({ error }, 'the integration bridge is not as it should be');
+      this.#complaint = error;
     }
-    if (this.#failures > 0)
-      await sleep(backoffMs(this.#failures - 1, RETRY, Math.random), signal).catch(() => undefined);
+    if (this.#failures > 0) await this.#rest(backoffMs(this.#failures - 1, RETRY, Math.random));
     this.#arm(this.#failures > 0 ? 0 : INTERVAL_MS);
+  }
+
+  /** Until it is time to try again, or somebody asks for it. */
+  async #rest(ms: number): Promise<void> {
+    if (this.#again) return;
+    using pause = follow(this.#halt.signal);
+    this.#pause = pause;
+    await sleep(ms, pause.signal).catch(() => undefined);
+    this.#pause = undefined;
   }
 
   async #look(signal: AbortSignal): Promise<readonly Outcome[]> {
@@ -136,28 +155,44 @@ export class SharedBase {
   #datapathType(): string {
     const { datapath, view } = this.#tools;
     if (datapath !== 'auto') return datapath;
-    return view.root?.datapath_types.includes('system') === true ? 'system' : 'netdev';
+    const known = view.root?.datapath_types ?? [];
+    if (known.length > 0) return known.includes('system') ? 'system' : 'netdev';
+    // An ovs-vswitchd that has never run has not said yet what it has.
+    const { datapath_type: current } = view.bridgeRow?.row ?? {};
+    if (current !== undefined && current !== '') return current;
+    throw new DomainError(
+      'unavailable',
+      'OVS_UNREACHABLE',
+      'ovs-vswitchd has not said which datapaths it has: is it running?',
+    );
   }
 
   async #observe(reached: boolean, signal: AbortSignal): Promise<ObservedBase> {
-    const { site, view } = this.#tools;
-    const bridge = view.bridgeRow?.row;
-    if (bridge === undefined) return { flows: [] };
+    const { view } = this.#tools;
+    const { uuid, row: bridge } = view.bridgeRow ?? {};
+    if (bridge === undefined) return { tunnels: new Map(), flows: [] };
+    if (bridge.external_ids.has(BRIDGE_MARK)) this.#ours = uuid;
     const names = view.rows(FlowTable);
     const tables = new Map<number, string>();
     for (const [table, uuid] of bridge.flow_tables) {
       const name = names.get(uuid)?.name;
       if (name !== undefined) tables.set(table, name);
     }
-    const tunnel = view.portRows().get(tunnelName(site.host.vtep.udpPort))?.interface;
+    const tunnels = new Map<string, ObservedTunnel>();
+    for (const [device, { port, interface: row }] of view.portRows()) {
+      if (udpPortOf(device) === undefined) continue;
+      tunnels.set(device, { type: row.type, options: row.options, isOurs: port.external_ids.has(TUNNEL_MARK) });
+    }
     return {
       bridge: {
         datapathType: bridge.datapath_type,
+        protocols: bridge.protocols,
         ids: bridge.external_ids,
+        wasOurs: uuid === this.#ours,
         tables,
         ...(bridge.fail_mode !== undefined && { failMode: bridge.fail_mode }),
       },
-      ...(tunnel?.type === 'vxlan' && { tunnel: tunnel.options }),
+      tunnels,
       flows: reached ? await this.#tools.flows(BASE_COOKIE, signal) : [],
     };
   }
