@@ -25,15 +25,26 @@ const FIRST_CONNECTION_MS = 2_000;
 export class OvsSwitch implements Switch {
   readonly #database: VswitchDatabase;
   readonly #socket: string;
+  /** It was tried in vain, so that nobody need wait to hear it. */
+  #isAway = false;
 
   constructor(database: VswitchDatabase, socket: string) {
     this.#database = database;
     this.#socket = socket;
+    // For as long as the database lasts.
+    database.replica.listen({
+      onConnected: () => {
+        this.#isAway = false;
+      },
+      onLost: () => {
+        this.#isAway = true;
+      },
+    });
   }
 
-  /** Resolves when the copy of the database is current, or it takes too long: then `read` says so. */
+  /** Resolves when the copy of the database is current, or cannot be, or it takes too long: then `read` says so. */
   async connected(signal: AbortSignal): Promise<void> {
-    if (this.#database.replica.current) return;
+    if (this.#database.replica.current || this.#isAway) return;
     const limit = AbortSignal.timeout(FIRST_CONNECTION_MS);
     await this.#database.replica.synced(limit).catch(() => undefined);
     signal.throwIfAborted();
