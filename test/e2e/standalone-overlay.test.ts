@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Overlay, OverlayState } from '#proto/weft/agent/v1/overlay.ts';
+import { Overlay, OverlayState, type OverlayEvent } from '#proto/weft/agent/v1/overlay.ts';
 import { LAB_IMAGE, labDockerImage, labDockerRestart, labDockerUp } from '../../cli/lab/index.ts';
 import { inPlace, tryInPlace } from '../system/kernel.ts';
 import { LabWeft } from '../system/lab-weft.ts';
@@ -163,6 +163,26 @@ describe('containers of two docker hosts, over docker0, veth, Open vSwitch and V
       expect((await overlays.getOverlay({ name: 'blue' })).status?.state).toBe(OverlayState.OVERLAY_STATE_READY);
     }, 5_000);
     await reach();
+  });
+
+  test('a repair is told of with its trace, which has the commands', async () => {
+    const watching = new AbortController();
+    const overlays = await weft.connections.overlays('h1');
+    const first = (async (): Promise<OverlayEvent | undefined> => {
+      for await (const event of overlays.watchOverlays({ name: 'blue' }, { signal: watching.signal })) return event;
+      return undefined;
+    })();
+    await on('h1', 'sleep', '0.1');
+    await on('h1', 'ovs-vsctl', 'del-port', 'ovs_sw0', 'vxlan0');
+    const event = await first;
+    watching.abort();
+    expect(event).toMatchObject({ kind: 'EVENT_KIND_DRIFT', overlay_name: 'blue' });
+    const traces = await weft.connections.trace();
+    await vi.waitFor(async () => {
+      const { spans } = await traces.getTrace({ trace_id: event?.trace_id ?? '' });
+      expect(spans.map(({ name, host_id }) => `${host_id} ${name}`)).toEqual(['h1 agent.overlay']);
+      expect(spans[0]?.commands.join()).toContain('ovs-vsctl add-port ovs_sw0 vxlan0');
+    }, 5_000);
   });
 
   test('what was made for the overlay goes with it, and docker goes on', async () => {
