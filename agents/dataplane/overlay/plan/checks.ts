@@ -63,6 +63,17 @@ export const chooseMtu = (spec: OverlaySpec, observed: ObservedHost, lastMtu: nu
   return { ...(mtu !== undefined && { mtu }), problems };
 };
 
+/** Addresses of the overlay that another device of this host has. */
+export const addressProblems = (spec: OverlaySpec, observed: ObservedHost): readonly DomainError[] =>
+  spec.addresses.flatMap(({ ip }, at) => {
+    for (const { name, addresses } of observed.links.values()) {
+      if (name === spec.bridge || !addresses.some((each) => each.ip === ip)) continue;
+      const message = `overlay.addresses[${at.toString()}]: ${ip} is an address of ${name} already`;
+      return [new DomainError('exists', 'ADDRESS_IN_USE', message, { details: { address: ip, device: name } })];
+    }
+    return [];
+  });
+
 /** ovs-vswitchd's own datapath sends tunnels only by devices that are ports of its bridges: the kernel's routes end there. */
 export const underlayProblems = (
   spec: OverlaySpec,

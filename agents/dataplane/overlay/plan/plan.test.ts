@@ -260,6 +260,12 @@ describe('the plan of an overlay', () => {
     expect(problemsOf(EXAMPLE, host)[0]).toContain('this host has no route to 192.168.10.164');
   });
 
+  test('an address that another device has is not given twice', () => {
+    expect(problemsOf({ ...EXAMPLE, addresses: ['10.1.0.1/8'] }, exampleHost())).toEqual([
+      'overlay.addresses[0]: 10.1.0.1 is an address of docker0 already',
+    ]);
+  });
+
   test('a tunnel must not lead into itself', () => {
     const host = exampleHost();
     const inside = { ...EXAMPLE, peers: [{ device_name: '', remote_address: '10.9.0.2' }] };

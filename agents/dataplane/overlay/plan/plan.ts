@@ -3,7 +3,7 @@ import type { InterfaceAddress } from '../model/interface-address.ts';
 import type { ObservedHost, OvsBridge } from '../model/observed.ts';
 import type { OverlayRecord, OverlaySpec } from '../model/spec.ts';
 import type { OverlayStep } from '../model/step.ts';
-import { chooseMtu, tunnelLoopProblems, underlayProblems } from './checks.ts';
+import { addressProblems, chooseMtu, tunnelLoopProblems, underlayProblems } from './checks.ts';
 import { mtuReason, planLinks } from './links.ts';
 import { planBridgeRemoval } from './removal.ts';
 import { addBridge, needing, run, setDatapath, setLink, setMtuRequest, setStandalone } from './steps.ts';
@@ -41,7 +41,7 @@ export const planOverlay = (record: OverlayRecord, found: ObservedHost, wish: Da
     found,
     removals.flatMap(({ steps, bridge }) => (steps.length > 0 ? [bridge] : [])),
   );
-  problems.push(...removals.flatMap((each) => each.problems));
+  problems.push(...removals.flatMap((each) => each.problems), ...addressProblems(spec, observed));
   const bridge = observed.bridges.get(spec.bridge);
   const cannotBe = bridge === undefined ? datapath.problems.length > 0 : !observed.links.has(spec.bridge);
   if (cannotBe) return { steps: [], problems, ...facts };
