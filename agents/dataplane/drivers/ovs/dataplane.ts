@@ -19,6 +19,8 @@ import type { Sysctl } from '../../sys/sysctl.ts';
 import type { Dial } from '../../sys/stream-socket.ts';
 import { applyOperations } from './apply.ts';
 import type { SwitchTools } from './apply.ts';
+import { checksumRemedy } from './checksum-remedy.ts';
+import { ChecksumWatch } from './checksum-watch.ts';
 import { DeviceMerge } from './device-merge.ts';
 import { sharedDevices, udpPortOf } from './devices.ts';
 import { named } from './flow-spec.ts';
@@ -71,6 +73,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   readonly #links: LinkWatch;
   readonly #openflow: OpenFlowConnection;
   readonly #base: SharedBase;
+  readonly #checksums: ChecksumWatch;
   readonly #tools: SwitchTools;
   readonly #sysctl: Sysctl;
   readonly #listed = Promise.withResolvers<void>();
@@ -99,6 +102,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
       log,
       onConnected: () => {
         this.#base.ensure();
+        this.#checksums.rewrite();
       },
       onLost: () => {
         this.#lostFlows = true;
@@ -110,9 +114,12 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
         },
         flowsMissed: () => {
           this.#base.suspect();
+          this.#checksums.rewrite();
           this.#queue.push({ kind: 'overrun' });
         },
-        packet: () => undefined,
+        packet: (packet) => {
+          this.#checksums.packet(packet);
+        },
       },
     });
     this.#tools = {
@@ -138,6 +145,17 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
         this.#lostFlows = false;
         this.#queue.push({ kind: 'wiped' });
       },
+    });
+    this.#checksums = new ChecksumWatch({
+      bridge,
+      isNeeded: () => this.#view.leavesChecksums,
+      portOf: (device) => this.#numbers.now(device),
+      changeFlows: async (mods, signal) => this.#openflow.apply(mods, signal),
+      remedy: async (link, signal) => checksumRemedy(commands, link, signal),
+      warn: (device, message) => {
+        this.#queue.push({ kind: 'warning', device, message });
+      },
+      log,
     });
     this.#links = new LinkWatch(
       { commands, prefix },
@@ -198,7 +216,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
 
   async stop(): Promise<void> {
     this.#listening?.[Symbol.dispose]();
-    await Promise.all([this.#links.stop(), this.#base.stop(), this.#openflow.stop()]);
+    await Promise.all([this.#links.stop(), this.#base.stop(), this.#checksums.stop(), this.#openflow.stop()]);
   }
 
   devicesOf(): NetworkDevices {
@@ -303,12 +321,14 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     const renumbered = this.#numbers.update(this.#view.ports());
     const guests = this.#view.guests((name) => this.isOwnDevice(name));
     this.#tell(this.#devices.ports(guests, this.#view.bridgeRow === undefined));
+    this.#checksums.update();
     for (const device of renumbered) this.#queue.push({ kind: 'row', device, line: `${device} has another number` });
   }
 
   #suspect(suspect: Suspect | undefined): void {
+    if (suspect === undefined) return;
     if (suspect === 'base') this.#base.suspect();
-    else if (typeof suspect !== 'object') return;
+    else if (suspect === 'watch') this.#checksums.rewrite();
     else if ('vni' in suspect) this.#queue.push({ kind: 'network', vni: suspect.vni });
     else {
       const device = this.#numbers.nameOf(suspect.port);
@@ -317,6 +337,9 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   }
 
   #tell(events: readonly LinkEvent[]): void {
-    for (const link of events) this.#queue.push({ kind: 'link', link });
+    for (const link of events) {
+      this.#queue.push({ kind: 'link', link });
+      this.#checksums.link(link);
+    }
   }
 }

@@ -40,6 +40,16 @@ export class SwitchView {
     return root;
   }
 
+  /**
+   * Whether the datapath takes a checksum that a guest has left unfinished for finished: one in user space does, unless it
+   * reads the marks that the kernel puts on such frames (ovs-vswitchd.conf.db(5), `userspace-tso-enable`).
+   */
+  get leavesChecksums(): boolean {
+    return (
+      this.bridgeRow?.row.datapath_type === 'netdev' && this.root?.other_config.get('userspace-tso-enable') !== 'true'
+    );
+  }
+
   /** Ports with one interface, which is all but bonds, by the device's name; the bridge's own included. */
   portRows(): ReadonlyMap<string, PortRows> {
     const found = new Map<string, PortRows>();
