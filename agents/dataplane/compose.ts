@@ -12,6 +12,7 @@ import type { RpcService } from '#platform/rpc/handlers.ts';
 import { agentService } from './api/agent-service.ts';
 import { composeHostCheck } from './compose-host-check.ts';
 import { composeOverlays, composeSwitch } from './compose-overlays.ts';
+import { composePersistence } from './compose-persistence.ts';
 import type { AgentConfig } from './config.ts';
 import { LinuxBridgeDataplane } from './drivers/linuxbridge/dataplane.ts';
 import { OvsDataplane } from './drivers/ovs/dataplane.ts';
@@ -50,9 +51,14 @@ export const composeAgent = async (
   const { database, component: ovsdb } = composeSwitch(config);
   const files = new FileStore(config.stateDir);
   if (config.standalone) {
-    const overlays = composeOverlays(config, { database, files, events: new EventLog() }, log);
+    const shares = { database, files, events: new EventLog() };
+    const overlays = composeOverlays(config, shares, log);
+    const persistence = composePersistence(config, shares, overlays.component, log);
     const hostCheck = composeHostCheck(config, { database, overlays: overlays.component });
-    return { components: [ovsdb, overlays.component], services: [overlays.service, hostCheck] };
+    return {
+      components: [ovsdb, overlays.component, persistence.component],
+      services: [overlays.service, persistence.service, hostCheck],
+    };
   }
   const address = parseUnicastIp('vtep-address', config.vtepAddress ?? '');
   const host: HostIdentity = {
@@ -132,7 +138,9 @@ export const composeAgent = async (
       return Promise.resolve();
     },
   };
-  const overlays = composeOverlays(config, { database, files, events: agent.events }, log);
+  const shares = { database, files, events: agent.events };
+  const overlays = composeOverlays(config, shares, log);
+  const persistence = composePersistence(config, shares, overlays.component, log);
   const hostCheck = composeHostCheck(config, {
     database,
     overlays: overlays.component,
@@ -143,7 +151,7 @@ export const composeAgent = async (
     },
   });
   return {
-    components: [clients, nats, ovsdb, dataplane, agent, catchUp, overlays.component],
-    services: [agentService({ agent, dataplane, host, underlayMtu }), overlays.service, hostCheck],
+    components: [clients, nats, ovsdb, dataplane, agent, catchUp, overlays.component, persistence.component],
+    services: [agentService({ agent, dataplane, host, underlayMtu }), overlays.service, persistence.service, hostCheck],
   };
 };

@@ -1,6 +1,7 @@
 import { AgentServiceService } from '#proto/weft/agent/v1/agent.ts';
 import { HostCheckServiceService } from '#proto/weft/agent/v1/host_check.ts';
 import { OverlayServiceService } from '#proto/weft/agent/v1/overlay.ts';
+import { PersistenceServiceService } from '#proto/weft/agent/v1/persistence.ts';
 import { IpamServiceService } from '#proto/weft/ipam/v1/ipam.ts';
 import { L2populationServiceService } from '#proto/weft/l2pop/v1/l2pop.ts';
 import { TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
@@ -63,6 +64,12 @@ export class Connections implements Disposable {
   async hostCheck(host: string): Promise<RpcClient<typeof HostCheckServiceService>> {
     const { agent } = await this.endpoints();
     return this.#kept(client(HostCheckServiceService, agent(host)));
+  }
+
+  /** The persistent configuration of a host: of the lab, or at the agent's address. */
+  async persistence(host: string): Promise<RpcClient<typeof PersistenceServiceService>> {
+    const { agent } = await this.endpoints();
+    return this.#kept(client(PersistenceServiceService, agent(host)));
   }
 
   [Symbol.dispose](): void {

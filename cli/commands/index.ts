@@ -6,6 +6,7 @@ import { hostCommands } from './host.ts';
 import { labCommands } from './lab.ts';
 import { networkCommands } from './network.ts';
 import { overlayCommands } from './overlay.ts';
+import { persistCommands } from './persist.ts';
 import { portCommands } from './port.ts';
 import { statusCommands } from './status.ts';
 import { subnetCommands } from './subnet.ts';
@@ -44,6 +45,7 @@ export const commands: readonly Command[] = [
   hostCheckCommand,
   ...fdbCommands,
   ...overlayCommands,
+  ...persistCommands,
   ...explainCommands,
   ...statusCommands,
   ...labCommands,

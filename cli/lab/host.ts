@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { arrived, launch } from './daemon.ts';
 import { runInHost } from './in-host.ts';
+import { furnishNetworkFiles } from './network-files.ts';
 import { HOLDER } from './place.ts';
 import { hostNamespace, LAB_MARK } from './names.ts';
 import type { ProcessIdentity } from './proc.ts';
@@ -46,7 +47,7 @@ export const setInNamespace = async (
 
 /**
  * Makes the network namespace of a host a host: mount and UTS namespaces with a holder that keeps them, its own host name,
- * /run and /var/lib/weft. Only the holder's record is left on the outside.
+ * /run, /var/lib/weft and network configuration. Only the holder's record is left on the outside.
  */
 export const furnishHost = async (
   store: LabStore,
@@ -63,6 +64,7 @@ export const furnishHost = async (
     await runInHost(store, host, argv, tools, signal);
   };
   await inHost(toolPath('mount'), '--bind', data, HOST_DATA_DIR);
+  await furnishNetworkFiles(store, host, tools, signal);
   await inHost(toolPath('mount'), '-t', 'tmpfs', '-o', 'mode=755,nosuid,nodev', 'weft-lab', '/run');
   await inHost(toolPath('sysctl'), ...SYSCTL, `kernel.hostname=${host.name}`, ...STATION);
   // Seen from outside, the same tmpfs: what systemd makes for a service elsewhere.

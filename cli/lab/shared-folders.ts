@@ -9,7 +9,15 @@ export const HOST_DATA_DIR = '/var/lib/weft';
 /** Where docker has its settings; each host with docker has its own there. */
 export const DOCKER_SETTINGS_DIR = '/etc/docker';
 
-const MOUNT_POINTS = [HOST_DATA_DIR, DOCKER_SETTINGS_DIR] as const;
+/** Where network configuration that survives a reboot is, and what NetworkManager remembers; each host has its own there. */
+export const NETWORK_FILES = [
+  '/etc/NetworkManager',
+  '/etc/systemd/network',
+  '/etc/sysconfig',
+  '/var/lib/NetworkManager',
+] as const;
+
+const MOUNT_POINTS = [HOST_DATA_DIR, DOCKER_SETTINGS_DIR, ...NETWORK_FILES] as const;
 type MountPoint = (typeof MOUNT_POINTS)[number];
 
 /** Tells that a lab made a folder of this machine, and so may remove it. */

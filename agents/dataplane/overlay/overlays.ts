@@ -45,6 +45,8 @@ export interface OverlayView {
   readonly spec: OverlaySpec;
   readonly status: OverlayStatus;
   readonly driftRepaired: number;
+  /** Of the bridge and the links; from before, while it cannot be told. */
+  readonly mtu?: number;
 }
 
 /** What came of an apply or a delete; without errors where nothing was to be done but to look. */
@@ -86,6 +88,7 @@ export class Overlays implements Component {
   readonly #turn = new KeyedQueue<'host'>();
   readonly #halt = new AbortController();
   readonly #watch: HostWatch;
+  readonly #listeners = new Set<() => void>();
   #concerned: ReadonlySet<string> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #dueAt = Infinity;
@@ -119,6 +122,16 @@ export class Overlays implements Component {
     await this.#watch.stop();
     await this.#turn.idle();
     clearTimeout(this.#timer);
+  }
+
+  /** Has `heard` called whenever an overlay was looked at, or is gone; it must be cheap, and must not throw. */
+  listen(heard: () => void): Disposable {
+    this.#listeners.add(heard);
+    return {
+      [Symbol.dispose]: () => {
+        this.#listeners.delete(heard);
+      },
+    };
   }
 
   /** All overlays, by name; those that are being deleted included. */
@@ -245,6 +258,7 @@ export class Overlays implements Component {
     held.failures = isDone ? 0 : held.failures + 1;
     held.wasRight ||= isDone;
     if (!isDone) this.#lookWithin(backoffMs(held.failures, RETRY, Math.random));
+    for (const heard of this.#listeners) heard();
     const retired = isDone ? [] : record.retired;
     if (retired.length === record.retired.length && plan.mtu === record.lastMtu) return;
     held.record = { ...record, retired, ...(plan.mtu !== undefined && { lastMtu: plan.mtu }) };
@@ -352,6 +366,7 @@ export class Overlays implements Component {
     if (held === undefined) return;
     await this.#tools.store.remove(held.record);
     this.#held.delete(name);
+    for (const heard of this.#listeners) heard();
     this.#nameConcerns();
   }
 
@@ -379,4 +394,7 @@ const successor = (spec: OverlaySpec, before: OverlayRecord | undefined): Overla
 
 const factsOf = ({ mtu, datapathType }: OverlayPlan) => ({ datapathType, ...(mtu !== undefined && { mtu }) });
 
-const viewOf = ({ record, status, driftRepaired }: Held): OverlayView => ({ spec: record.spec, status, driftRepaired });
+const viewOf = ({ record, status, driftRepaired }: Held): OverlayView => {
+  const mtu = record.spec.mtu ?? status.mtu ?? record.lastMtu;
+  return { spec: record.spec, status, driftRepaired, ...(mtu !== undefined && { mtu }) };
+};

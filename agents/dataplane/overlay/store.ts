@@ -62,7 +62,10 @@ export class OverlayStore {
   }
 }
 
-const fileOf = ({ spec }: OverlayRecord): string => `${spec.name}${SUFFIX}`;
+/** The file that an overlay of that name is kept in. */
+export const overlayFile = (name: string): string => `${name}${SUFFIX}`;
+
+const fileOf = ({ spec }: OverlayRecord): string => overlayFile(spec.name);
 
 const encode = ({ spec, retired, lastMtu, deleting }: OverlayRecord): string =>
   JSON.stringify({
