@@ -28,6 +28,8 @@ export interface Ovs extends AsyncDisposable {
   vsctl(...args: readonly string[]): Promise<string>;
   /** Runs ovs-ofctl, which must succeed; bridges go by their names. */
   ofctl(...args: readonly string[]): Promise<string>;
+  /** Runs a line in the namespace as if typed there, where all tools find this Open vSwitch; it must succeed. */
+  typed(line: string): Promise<string>;
   /** Runs ovs-appctl on ovs-vswitchd, which must succeed. */
   appctl(...args: readonly string[]): Promise<string>;
 }
@@ -90,6 +92,7 @@ export const startOvs = async ({ name }: { readonly name: string }): Promise<Ovs
     },
     vsctl,
     ofctl: (...args) => say('ovs-ofctl', ...args),
+    typed: (line) => say('ip', 'netns', 'exec', namespace.name, 'sh', '-c', line),
     appctl: (...args) => say('ovs-appctl', '-t', ctlSocket, ...args),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };

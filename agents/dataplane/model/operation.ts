@@ -20,5 +20,9 @@ export interface Outcome {
   readonly error?: string;
 }
 
-/** The command line as `explain`, a dry run, a span and a log show it. */
-export const commandOf = (operation: Operation): string => operation.argv.join(' ');
+/** What a shell takes as it stands. */
+const PLAIN = /^[\w@%+=:,./-]+$/;
+
+/** The command line as `explain`, a dry run, a span and a log show it, and as a shell takes it. */
+export const commandOf = ({ argv }: Pick<Operation, 'argv'>): string =>
+  argv.map((word) => (PLAIN.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');

@@ -5,7 +5,7 @@ import { carrier, currentTraceId, inSpan, type Carrier } from '#platform/telemet
 import type { NetworkTable } from '../intake/network-table.ts';
 import type { HeldNetwork } from '../model/control-plane.ts';
 import type { EntryChange, NetworkChange } from '../model/intent.ts';
-import type { Operation, Outcome } from '../model/operation.ts';
+import { commandOf, type Operation, type Outcome } from '../model/operation.ts';
 import { digestOfRows } from '../plan/digest.ts';
 import { withoutRemovals } from '../plan/removals.ts';
 import { annotate } from './annotate.ts';
@@ -420,7 +420,7 @@ export class NetworkWorker {
       if (error === undefined) operationsDone.add(1, { kind: operation.kind });
       else {
         operationsFailed.add(1, { kind: operation.kind });
-        this.#tools.log.warn({ command: operation.argv.join(' '), error }, 'operation failed');
+        this.#tools.log.warn({ command: commandOf(operation), error }, 'operation failed');
       }
     }
     return outcomes;

@@ -4,7 +4,7 @@ import { follow, type LinkedSignal } from '#platform/async/follow.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import type { Log } from '#platform/log/log.ts';
-import type { Operation, Outcome } from '../../model/operation.ts';
+import { commandOf, type Operation, type Outcome } from '../../model/operation.ts';
 import type { Uuid } from '../../protocols/ovsdb/uuid.ts';
 import { FlowTable } from '../../protocols/ovsdb/vswitch-tables.ts';
 import { planBase } from './base-plan.ts';
@@ -63,7 +63,7 @@ export class SharedBase {
     const outcomes = await this.#look(signal);
     const failure = outcomes.find(({ error }) => error !== undefined);
     if (failure?.error !== undefined) {
-      throw new DomainError('unavailable', 'BRIDGE_NOT_MADE', `${failure.operation.argv.join(' ')}: ${failure.error}`);
+      throw new DomainError('unavailable', 'BRIDGE_NOT_MADE', `${commandOf(failure.operation)}: ${failure.error}`);
     }
     this.#arm(INTERVAL_MS);
   }
