@@ -57,3 +57,10 @@ test.each(UNITS)("%s's example settings are accepted, the commented ones too", (
   expect(Object.keys(all).length).toBeGreaterThan(Object.keys(variables(example)).length);
   expect(load(settings, { ...own, ...all })).toMatchObject({ help: false });
 });
+
+test('the agent comes after Open vSwitch and does without it', () => {
+  const words = (key: string): readonly string[] => lines('weft-agent.service', key).join(' ').split(' ');
+  expect(words('After')).toEqual(expect.arrayContaining(['openvswitch-switch.service', 'openvswitch.service']));
+  const others = ['Requires', 'Wants', 'BindsTo', 'PartOf'].flatMap(words);
+  expect(others.filter((unit) => unit.startsWith('openvswitch'))).toEqual([]);
+});
