@@ -23,7 +23,8 @@ export interface ChecksumWatchTools {
 
 /** A guest's port from when it was put into the bridge until it is taken out. */
 interface Plug {
-  readonly link: LinkEvent;
+  /** As last told. */
+  link: LinkEvent;
   readonly cookie: bigint;
   /** The port whose SYNs are copied to here. */
   watched: number | undefined;
@@ -72,7 +73,9 @@ export class ChecksumWatch {
     const known = this.#plugs.get(link.name);
     const isPlugged = link.kind === 'present' && link.master === this.#tools.bridge;
     if (known !== undefined && (!isPlugged || known.link.index !== link.index)) this.#forget(known);
-    if (isPlugged && !this.#plugs.has(link.name)) {
+    const plugged = this.#plugs.get(link.name);
+    if (plugged !== undefined) plugged.link = link;
+    else if (isPlugged) {
       const plug = { link, cookie: watchCookie(this.#serial++), watched: undefined, settled: false, unclear: 0 };
       this.#plugs.set(link.name, plug);
       this.#byCookie.set(plug.cookie, plug);

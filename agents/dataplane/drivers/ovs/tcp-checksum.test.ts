@@ -2,16 +2,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { bigIntToIp } from '#platform/net/ip-address.ts';
 import { judgeTcp } from './tcp-checksum.ts';
+import { PARTIAL_SYN, RIGHT_SYN } from './testing/segments.ts';
 
 const octets = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));
 
-// A SYN as it comes out of a veth pair of Linux whose `tx` is on, and one with `tx` off.
-const ETHERNET = '26ef2f8d82499e03ff0a86a80800';
-const PARTIAL = '4500003cee2b40004006387c0a0900010a09000297b400514da159f000000000a002faf0144300000204';
-const COMPLETE = '4500003cc11f4000400665880a0900010a09000297ba0051e8c4288600000000a002faf07d3700000204';
+const MACS = PARTIAL_SYN.slice(0, 24);
 
 test('frames of Linux are seen through', () => {
-  expect(judgeTcp(octets(`${ETHERNET}${PARTIAL}05b40402080a0b388b72000000000103030a`))).toEqual({
+  expect(judgeTcp(octets(PARTIAL_SYN))).toEqual({
     source: '10.9.0.1',
     destination: '10.9.0.2',
     sourcePort: 38_836,
@@ -20,7 +18,7 @@ test('frames of Linux are seen through', () => {
     right: 0x62b6,
     verdict: 'partial',
   });
-  expect(judgeTcp(octets(`${ETHERNET}${COMPLETE}05b40402080afd3c152d000000000103030a`))).toMatchObject({
+  expect(judgeTcp(octets(RIGHT_SYN))).toMatchObject({
     seen: 0x7d37,
     right: 0x7d37,
     verdict: 'right',
@@ -147,31 +145,20 @@ test('an octet that is changed on the way is found', () => {
 test.each([
   ['no octets', ''],
   ['ARP', `ffffffffffff9e03ff0a86a80806${'00'.repeat(28)}`],
-  ['UDP', `${ETHERNET}4500001c000040004011${'00'.repeat(20)}`],
-  ['a first fragment', `${ETHERNET}${PARTIAL.replace('ee2b4000', 'ee2b2000')}05b40402080a0b388b72000000000103030a`],
-  ['a later fragment', `${ETHERNET}${PARTIAL.replace('ee2b4000', 'ee2b0001')}05b40402080a0b388b72000000000103030a`],
-  ['a header that is too short', `${ETHERNET}${PARTIAL.replace('4500', '4400')}05b40402080a0b388b72000000000103030a`],
-  ['a length less than the header', `${ETHERNET}${PARTIAL.replace('4500003c', '45000010')}05b40402080a0b388b720000`],
-  [
-    'a first fragment of IPv6',
-    `${ETHERNET.slice(0, 24)}86dd60000000001c2cff${'00'.repeat(32)}06000001${'00'.repeat(24)}`,
-  ],
-  [
-    'a way that is not at its end',
-    `${ETHERNET.slice(0, 24)}86dd60000000001c2bff${'00'.repeat(32)}06000001${'00'.repeat(24)}`,
-  ],
-  ['IPv6 without a next header', `${ETHERNET.slice(0, 24)}86dd60000000001c3bff${'00'.repeat(32)}${'00'.repeat(28)}`],
+  ['UDP', `${MACS}08004500001c000040004011${'00'.repeat(20)}`],
+  ['a first fragment', PARTIAL_SYN.replace('ee2b4000', 'ee2b2000')],
+  ['a later fragment', PARTIAL_SYN.replace('ee2b4000', 'ee2b0001')],
+  ['a header that is too short', PARTIAL_SYN.replace('4500', '4400')],
+  ['a length less than the header', PARTIAL_SYN.replace('4500003c', '45000010')],
+  ['a first fragment of IPv6', `${MACS}86dd60000000001c2cff${'00'.repeat(32)}06000001${'00'.repeat(24)}`],
+  ['a way that is not at its end', `${MACS}86dd60000000001c2bff${'00'.repeat(32)}06000001${'00'.repeat(24)}`],
+  ['IPv6 without a next header', `${MACS}86dd60000000001c3bff${'00'.repeat(32)}${'00'.repeat(28)}`],
 ])('%s says nothing', (_what, frame) => {
   expect(judgeTcp(octets(frame))).toBeUndefined();
 });
 
 test('nothing that comes is too much for it', () => {
-  const start = fc.constantFrom(
-    '',
-    ETHERNET,
-    `${ETHERNET.slice(0, 24)}86dd60000000`,
-    `${ETHERNET}45000028000040004006`,
-  );
+  const start = fc.constantFrom('', `${MACS}0800`, `${MACS}86dd60000000`, `${MACS}080045000028000040004006`);
   fc.assert(
     fc.property(start, fc.uint8Array({ maxLength: 150 }), (known, rest) => {
       const frame = join(octets(known), rest);
