@@ -1,7 +1,8 @@
 import type { RpcService } from '#platform/rpc/handlers.ts';
+import { serverTime } from '#platform/rpc/server-time.ts';
 import { hostCheckService } from './api/host-check-service.ts';
 import type { AgentConfig } from './config.ts';
-import { HostCheck } from './host-check/host-check.ts';
+import { HostCheck, type HostCheckTools } from './host-check/host-check.ts';
 import type { HostSources } from './host-check/look.ts';
 import type { Overlays } from './overlay/overlays.ts';
 import type { VswitchDatabase } from './protocols/ovsdb/vswitch-database.ts';
@@ -31,5 +32,15 @@ export const composeHostCheck = (config: AgentConfig, { database, overlays, mesh
     commands,
     ...(mesh !== undefined && { mesh }),
   };
-  return hostCheckService(new HostCheck(sources, { commands, sysctl: ownSysctl, files: ownFiles, database }));
+  const clock: Pick<HostCheckTools, 'clockAhead'> =
+    mesh === undefined
+      ? {}
+      : {
+          clockAhead: async (signal) => ({
+            address: config.topologyAddress,
+            ...(await serverTime(config.topologyAddress, signal)),
+          }),
+        };
+  const tools: HostCheckTools = { commands, sysctl: ownSysctl, files: ownFiles, database, ...clock };
+  return hostCheckService(new HostCheck(sources, tools));
 };

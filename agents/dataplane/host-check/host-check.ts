@@ -7,6 +7,7 @@ import { remedyLine, skipped, type Finding, type RemedyStep, type Severity, type
 import { readRuleset } from './firewall/read.ts';
 import { surveyHost, type HostSources, type SurveyWish } from './look.ts';
 import type { CheckTools, Survey } from './survey.ts';
+import { probePeers } from './underlay/probe.ts';
 
 export interface HostCheckWish extends SurveyWish {
   readonly fix: boolean;
@@ -35,8 +36,8 @@ export interface HostReport {
   readonly notes: readonly string[];
 }
 
-/** How a check looks; how it reads the rules is the look's own, which reads them once. */
-export type HostCheckTools = Omit<CheckTools, 'ruleset'>;
+/** How a check looks. What several need is read by the look, once. */
+export type HostCheckTools = Omit<CheckTools, 'ruleset' | 'probes'>;
 
 const CHECK_MS = 20_000;
 const FIX_MS = 10_000;
@@ -93,7 +94,12 @@ export class HostCheck {
   async #runAll(chosen: readonly Check[], survey: Survey, signal: AbortSignal): Promise<ReadonlyMap<Check, Verdict>> {
     const { commands } = this.#tools;
     let rules: ReturnType<typeof readRuleset> | undefined;
-    const tools: CheckTools = { ...this.#tools, ruleset: async () => (rules ??= readRuleset(commands, signal)) };
+    let probes: ReturnType<typeof probePeers> | undefined;
+    const tools: CheckTools = {
+      ...this.#tools,
+      ruleset: async () => (rules ??= readRuleset(commands, signal)),
+      probes: async () => (probes ??= probePeers(survey, commands, signal)),
+    };
     const verdicts = chosen.map(async (check): Promise<readonly [Check, Verdict]> => {
       try {
         return [check, await withDeadline(CHECK_MS, signal, async (limited) => check.run(survey, tools, limited))];

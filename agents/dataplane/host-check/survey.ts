@@ -7,6 +7,7 @@ import type { CommandRunner } from '../sys/command.ts';
 import type { HostFiles } from '../sys/host-files.ts';
 import type { Sysctl } from '../sys/sysctl.ts';
 import type { Ruleset } from './firewall/read.ts';
+import type { PeerProbes } from './underlay/probe.ts';
 
 /** Another VTEP. */
 export interface Peer {
@@ -71,6 +72,8 @@ export interface CheckTools {
   readonly database: VswitchDatabase;
   /** All rules of the host, read once for one look; undefined where there is no program that reads them. */
   readonly ruleset: (signal: AbortSignal) => Promise<Ruleset | undefined>;
+  /** What came of asking the peers, once for one look. */
+  readonly probes: (signal: AbortSignal) => Promise<PeerProbes>;
   /** How far the control plane's clock is ahead of this host's; undefined where there is no control plane. */
   readonly clockAhead?: (signal: AbortSignal) => Promise<ClockReading>;
 }
