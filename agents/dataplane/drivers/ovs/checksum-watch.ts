@@ -62,7 +62,8 @@ export class ChecksumWatch {
   #anew = true;
   #serial = 0;
   #timer: NodeJS.Timeout | undefined;
-  #work: Promise<unknown> = Promise.resolve();
+  #writing: Promise<void> = Promise.resolve();
+  #telling: Promise<void> = Promise.resolve();
 
   constructor(tools: ChecksumWatchTools) {
     this.#tools = tools;
@@ -88,7 +89,7 @@ export class ChecksumWatch {
     if (this.#halt.signal.aborted) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#after(async () => this.#write());
+      this.#writing = this.#writing.then(async () => this.#guard(this.#write()));
     }, GATHER_MS);
   }
 
@@ -108,13 +109,14 @@ export class ChecksumWatch {
     if (checksum === undefined && plug.unclear < MOST_UNCLEAR) return;
     plug.settled = true;
     this.update();
-    if (checksum !== undefined && checksum.verdict !== 'right') this.#after(async () => this.#warn(plug, checksum));
+    if (checksum === undefined || checksum.verdict === 'right') return;
+    this.#telling = this.#telling.then(async () => this.#guard(this.#warn(plug, checksum)));
   }
 
   async stop(): Promise<void> {
     this.#halt.abort(new DomainError('unavailable', 'STOPPING', 'the agent is stopping'));
     clearTimeout(this.#timer);
-    await this.#work;
+    await Promise.all([this.#writing, this.#telling]);
   }
 
   #forget(plug: Plug): void {
@@ -123,11 +125,13 @@ export class ChecksumWatch {
     if (plug.watched !== undefined) this.#unneeded.push(plug.cookie);
   }
 
-  #after(work: () => Promise<void>): void {
-    this.#work = this.#work.then(work).catch((thrown: unknown) => {
+  async #guard(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (thrown) {
       if (this.#halt.signal.aborted) return;
       this.#tools.log.warn({ error: toError(thrown).message }, 'guests are not watched for wrong checksums');
-    });
+    }
   }
 
   async #write(): Promise<void> {
