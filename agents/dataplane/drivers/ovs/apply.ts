@@ -22,6 +22,8 @@ export interface SwitchTools {
   changeFlows(mods: readonly FlowMod[], signal: AbortSignal): Promise<readonly (string | undefined)[]>;
 }
 
+const REPLACES = 'replace-port';
+
 /** Changes after which flows may count on the switch having taken them up. */
 const LIVE = new Set<OvsChange['kind']>(['add-bridge', 'set-bridge', 'add-port', 'set-tunnel']);
 
@@ -79,7 +81,8 @@ const runsOf = (operations: readonly Operation[]): readonly (readonly Operation[
     const now = sortOf(change);
     if (now !== sort || sort === 'none') runs.push([]);
     runs.at(-1)?.push(operation);
-    sort = now;
+    // The switch must have let go of it before it is put there again: one transaction of both changes nothing.
+    sort = operation.kind === REPLACES ? undefined : now;
   }
   return runs;
 };
@@ -121,7 +124,9 @@ const changeDatabase = async (
       if (change === undefined || change.kind === 'isolate-port' || isFlowChange(change)) return [];
       return databaseOperations(tools.view, change, at.toString());
     });
-    const live = operations.some((operation) => LIVE.has(changeOf(operation)?.kind ?? 'add-flow'));
+    const live = operations.some(
+      (operation) => operation.kind === REPLACES || LIVE.has(changeOf(operation)?.kind ?? 'add-flow'),
+    );
     if (steps.length > 0) await tools.transact(steps, live, signal);
   } catch (thrown) {
     signal.throwIfAborted();

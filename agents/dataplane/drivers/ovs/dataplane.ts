@@ -231,10 +231,15 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     const flows = await this.#flows(cookieOf(intent.vni), signal);
     const mark = this.#view.bridgeRow?.row.external_ids.get(networkMark(intent.vni));
     const devices = new Set<string>();
-    for (const { device } of intent.ports.values()) if (this.#devices.has(device)) devices.add(device);
+    const indexes = new Map<string, number>();
+    for (const { device } of intent.ports.values()) {
+      if (this.#devices.has(device)) devices.add(device);
+      const index = this.#devices.kernelIndex(device);
+      if (index !== undefined) indexes.set(device, index);
+    }
     const exposed = await this.#exposed(devices, signal);
     const ports = this.#view.ports();
-    return { rows: rowsOf(flows), flows, ports, devices, exposed, ...(mark !== undefined && { mark }) };
+    return { rows: rowsOf(flows), flows, ports, devices, exposed, indexes, ...(mark !== undefined && { mark }) };
   }
 
   async observeOwned(): Promise<ReadonlyMap<string, OwnedNetwork>> {
@@ -261,7 +266,8 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     return planNetworkChange(this.#site, intent, change, {
       ports: this.#view.ports(),
       // One that the switch is still to make is looked at when it is there.
-      isExposed: (device) => this.#isExposing && this.#devices.inKernel(device),
+      isExposed: (device) => this.#isExposing && this.#devices.kernelIndex(device) !== undefined,
+      indexOf: (device) => this.#devices.kernelIndex(device),
     });
   }
 

@@ -46,8 +46,9 @@ export class DeviceMerge {
     return this.#kernel.has(device) || this.#told.has(device);
   }
 
-  inKernel(device: string): boolean {
-    return this.#kernel.has(device);
+  /** The index by which the kernel knows a device; undefined when it has none of that name. */
+  kernelIndex(device: string): number | undefined {
+    return this.#kernel.get(device)?.index;
   }
 
   /** Takes up what the kernel tells of a link. */

@@ -43,15 +43,9 @@ export const planFlood = (
     ),
   );
   const reason = reasonOf(devices.length, destinations.length);
-  const additions = differing(union, there).map((flow) => ({
-    ...steps.addFlow(flow, { reason, networkId }),
-    kind: 'set-flood',
-  }));
+  const additions = differing(union, there).map((flow) => steps.addFlow(flow, { reason, networkId }, 'set-flood'));
   const removals = [
-    ...differing(wanted, union).map((flow) => ({
-      ...steps.addFlow(flow, { reason, networkId }),
-      kind: 'delete-flood',
-    })),
+    ...differing(wanted, union).map((flow) => steps.addFlow(flow, { reason, networkId }, 'delete-flood')),
     ...[...new Map([...there, ...union])]
       .filter(([key]) => !wanted.has(key))
       .map(([, flow]) =>
@@ -68,6 +62,7 @@ export const planChangedFlood = (
   change: NetworkChange,
   steps: BridgeOperations,
 ): readonly Operation[] => {
+  if (!isAboutFlood(change)) return [];
   const { networkId } = intent;
   const flows = networkFlows(intent.vni);
   const devices = new Set([...intent.ports.values()].map(({ device }) => device));
@@ -86,15 +81,19 @@ export const planChangedFlood = (
   const isAnew = [...change.ports.keys()].some((portId) => isPluggedAnew(change, portId));
   const reason = reasonOf(devices.size, destinations.length);
   return [
-    ...(isAnew ? [...now.values()] : differing(now, old)).map((flow) => ({
-      ...steps.addFlow(flow, { reason, networkId }),
-      kind: 'set-flood',
-    })),
+    ...(isAnew ? [...now.values()] : differing(now, old)).map((flow) =>
+      steps.addFlow(flow, { reason, networkId }, 'set-flood'),
+    ),
     ...[...old.values()]
       .filter((flow) => !now.has(specKey(flow)))
       .map((flow) => steps.deleteFlow(flow, { reason, networkId })),
   ];
 };
+
+const isAboutFlood = ({ ports, floodAdded, floodRemoved }: NetworkChange): boolean =>
+  floodAdded.length > 0 ||
+  floodRemoved.length > 0 ||
+  [...ports.values()].some(({ before, after }) => before.local !== after.local);
 
 const reasonOf = (devices: number, destinations: number): string =>
   `copies go to ${devices.toString()} ports here and to ${destinations.toString()} other hosts`;

@@ -1,8 +1,8 @@
-import { flowKey, sameFlow } from '../../protocols/openflow/flow-identity.ts';
+import { flowKey, sameAction, sameButActions } from '../../protocols/openflow/flow-identity.ts';
 import type { Flow } from '../../protocols/openflow/flow.ts';
 import { formatFlow, formatFlowId } from '../../protocols/openflow/format.ts';
 import { numbered, strangerNumber } from './flow-spec.ts';
-import type { FlowSpec } from './flow-spec.ts';
+import type { ActionSpec, FlowSpec } from './flow-spec.ts';
 
 /** More than any port of a switch has (ovs-fields(7), `in_port`): a number that no name stands for is itself. */
 const FIRST = 0x1_0000;
@@ -34,9 +34,15 @@ export const specKey = ({ inPort, ...rest }: FlowSpec): string =>
   inPort === undefined ? flowKey(rest) : `${inPort} ${flowKey(rest)}`;
 
 /** Whether both are the same flow and do the same. */
-export const sameSpec = (a: FlowSpec, b: FlowSpec): boolean => {
-  const numbering = new Numbering();
-  return sameFlow(numbering.flow(a), numbering.flow(b));
+export const sameSpec = (a: FlowSpec, b: FlowSpec): boolean =>
+  a.inPort === b.inPort &&
+  a.actions.length === b.actions.length &&
+  a.actions.every((action, at) => sameActionSpec(action, b.actions[at])) &&
+  sameButActions(a, b);
+
+const sameActionSpec = (a: ActionSpec, b: ActionSpec | undefined): boolean => {
+  if (a.kind === 'output') return b?.kind === 'output' && a.device === b.device;
+  return b !== undefined && b.kind !== 'output' && sameAction(a, b);
 };
 
 /** As ovs-ofctl(8) takes it, with the names of ports; `match` is only what tells it from others. */

@@ -5,6 +5,8 @@ export const BRIDGE_MARK = 'weft-host';
 /** On a Port that the agent added: the port, and the network it is for. */
 export const PORT_OF_PORT = 'weft-port';
 export const NETWORK_OF_PORT = 'weft-network';
+/** The interface index of its device: one that was made anew under the same name has another. */
+export const INDEX_OF_PORT = 'weft-ifindex';
 /** On the Port of a tunnel. */
 export const TUNNEL_MARK = 'weft-tunnel';
 

@@ -14,6 +14,8 @@ export interface SwitchPort {
   readonly networkOf?: string;
   /** The MTU that the switch is asked to give it. */
   readonly mtuRequest?: number;
+  /** The interface index that the device had when the agent put it there. */
+  readonly index?: number;
 }
 
 /** Ports of the integration bridge, by device. */
@@ -30,4 +32,6 @@ export interface ObservedOvsNetwork extends ObservedNetwork {
   readonly devices: ReadonlySet<string>;
   /** Those of them by which guests reach the host's own IP stack. */
   readonly exposed: ReadonlySet<string>;
+  /** Interface indexes of those that the kernel has. */
+  readonly indexes?: ReadonlyMap<string, number>;
 }

@@ -80,15 +80,33 @@ export const operationsOn = (bridge: string) => {
     change,
     ...purpose,
   });
+  // What a step on a flow says of itself is long and seldom asked for: it is put together when it is.
+  const flowStep = (
+    flow: FlowSpec,
+    argvOf: () => readonly string[],
+    change: OvsChange,
+    purpose: Purpose,
+    kind: string = change.kind,
+  ): OvsOperation => ({
+    kind,
+    get key() {
+      return `flow ${specKey(flow)}`;
+    },
+    get argv() {
+      return argvOf();
+    },
+    change,
+    ...purpose,
+  });
   const ids = (column: string, map: Readonly<Record<string, string>>): readonly string[] =>
     Object.entries(map).map(([key, value]) => `${column}:${key}=${value}`);
   return {
-    addFlow: (flow: FlowSpec, purpose: Purpose) =>
-      step(`flow ${specKey(flow)}`, ofctl('add-flow', specText(flow)), { kind: 'add-flow', flow }, purpose),
+    addFlow: (flow: FlowSpec, purpose: Purpose, kind?: string) =>
+      flowStep(flow, () => ofctl('add-flow', specText(flow)), { kind: 'add-flow', flow }, purpose, kind),
     deleteFlow: (flow: FlowSpec, purpose: Purpose) =>
-      step(
-        `flow ${specKey(flow)}`,
-        ['ovs-ofctl', '-O', 'OpenFlow15', '--strict', 'del-flows', bridge, specText(flow, 'match')],
+      flowStep(
+        flow,
+        () => ['ovs-ofctl', '-O', 'OpenFlow15', '--strict', 'del-flows', bridge, specText(flow, 'match')],
         { kind: 'delete-flow', flow },
         purpose,
       ),
@@ -177,6 +195,15 @@ export const operationsOn = (bridge: string) => {
         vsctl('set', 'Interface', device, `mtu_request=${mtu.toString()}`),
         { kind: 'set-mtu', device, mtu },
         purpose,
+      ),
+    /** Takes a port away that is made anew by the next step: not a removal. */
+    replacePort: (device: string, purpose: Purpose) =>
+      step(
+        portKey(device),
+        vsctl('--if-exists', 'del-port', bridge, device),
+        { kind: 'delete-port', device },
+        purpose,
+        'replace-port',
       ),
     deletePort: (device: string, purpose: Purpose) =>
       step(portKey(device), vsctl('--if-exists', 'del-port', bridge, device), { kind: 'delete-port', device }, purpose),

@@ -12,9 +12,9 @@ import { planChangedFlood, planFlood } from './flood-plan.ts';
 import type { FlowSpec } from './flow-spec.ts';
 import { sameSpec, specKey } from './flow-text.ts';
 import { networkFlows } from './flows.ts';
-import type { PipelineOptions } from './flows.ts';
-import { NETWORK_OF_PORT, networkMark, PORT_OF_PORT, TUNNEL_MARK } from './marks.ts';
-import type { ObservedOvsNetwork, SwitchPorts } from './observed.ts';
+import type { NetworkFlows, PipelineOptions } from './flows.ts';
+import { INDEX_OF_PORT, NETWORK_OF_PORT, networkMark, PORT_OF_PORT, TUNNEL_MARK } from './marks.ts';
+import type { ObservedOvsNetwork, SwitchPort, SwitchPorts } from './observed.ts';
 import { operationsOn, portKey } from './operations.ts';
 import type { BridgeOperations, Purpose } from './operations.ts';
 import { cookieOf, PRIORITY, TABLES } from './pipeline.ts';
@@ -32,6 +32,8 @@ export interface KnownSwitch {
   readonly ports: SwitchPorts;
   /** Whether the kernel's IP stack gets a copy of what comes in by a device: the datapath is in user space. */
   readonly isExposed: (device: string) => boolean;
+  /** Interface index of a device that the kernel has. */
+  readonly indexOf?: (device: string) => number | undefined;
 }
 
 /** A flow that is wanted, and why. */
@@ -60,10 +62,17 @@ export const planNetwork = (site: Site, intent: NetworkIntent, observed: Observe
   const ports = [...intent.ports.values()].filter(({ device }) => isHere(device));
   const attached = ports.flatMap((port) => [
     ...(observed.exposed.has(port.device) ? [isolation(steps, intent, port)] : []),
-    ...planPort(steps, intent, port, observed.ports),
+    ...planPort(steps, intent, port, observed.ports, observed.indexes?.get(port.device)),
   ]);
 
-  const there = new Map(observed.flows.map((flow) => [specKey(flow), flow]));
+  // Flows that name a port which is made anew have its old number.
+  const anew = new Set(
+    ports
+      .map(({ device }) => device)
+      .filter((device) => isStale(observed.ports.get(device), observed.indexes?.get(device))),
+  );
+  const flows = observed.flows.filter((flow) => !names(flow, anew));
+  const there = new Map(flows.map((flow) => [specKey(flow), flow]));
   const wanted = wantedFlows(site, intent, isHere);
   const additions: Operation[] = [];
   for (const [key, { flow, purpose }] of wanted) {
@@ -79,7 +88,7 @@ export const planNetwork = (site: Site, intent: NetworkIntent, observed: Observe
     site.host,
     intent,
     ports.map(({ device }) => device),
-    observed.flows.filter(isFlood),
+    flows.filter(isFlood),
     steps,
   );
   return [
@@ -99,7 +108,7 @@ export const planNetworkChange = (
   site: Site,
   intent: NetworkIntent,
   change: NetworkChange,
-  { ports, isExposed }: KnownSwitch,
+  { ports, isExposed, indexOf }: KnownSwitch,
 ): readonly Operation[] => {
   const { host } = site;
   const steps = operationsOn(site.bridge);
@@ -114,7 +123,7 @@ export const planNetworkChange = (
   for (const [portId, { before, after }] of change.ports) {
     if (after.local !== undefined && isPluggedAnew(change, portId)) {
       if (isExposed(after.local.device)) attached.push(isolation(steps, intent, after.local));
-      attached.push(...planPort(steps, intent, after.local, ports));
+      attached.push(...planPort(steps, intent, after.local, ports, indexOf?.(after.local.device)));
       additions.push(steps.addFlow(flows.fromPort(after.local.device), fromPortPurpose(intent, after.local)));
     }
     const device = before.local?.device;
@@ -125,8 +134,8 @@ export const planNetworkChange = (
   }
   const { macs, ips } = changedClaims(host, intent, change);
   for (const { before, after } of macs.values()) {
-    const now = unicastFlow(intent, after);
-    const old = unicastFlow(intent, before);
+    const now = unicastFlow(flows, after);
+    const old = unicastFlow(flows, before);
     const isAnew = after !== undefined && isPluggedAnew(change, after.portId);
     if (now !== undefined && after !== undefined && (isAnew || old === undefined || !sameSpec(now, old))) {
       additions.push(steps.addFlow(now, purposeOf(intent, after)));
@@ -186,7 +195,7 @@ const wantedFlows = (
     if (isHere(port.device)) add(flows.fromPort(port.device), fromPortPurpose(intent, port));
   }
   for (const holding of claims.macs.values()) {
-    const flow = unicastFlow(intent, holding);
+    const flow = unicastFlow(flows, holding);
     if (flow === undefined || ('device' in holding.at && !isHere(holding.at.device))) continue;
     add(flow, purposeOf(intent, holding));
   }
@@ -198,9 +207,8 @@ const wantedFlows = (
 };
 
 /** The flow by which frames reach the holder of a MAC address. */
-const unicastFlow = (intent: NetworkIntent, holding: Holding | undefined): FlowSpec | undefined => {
+const unicastFlow = (flows: NetworkFlows, holding: Holding | undefined): FlowSpec | undefined => {
   if (holding === undefined) return undefined;
-  const flows = networkFlows(intent.vni);
   const to = destinationOf(holding);
   if (to !== undefined) return flows.toRemote(holding.mac, to);
   const device = bridgePortOf(holding, undefined);
@@ -211,22 +219,38 @@ const unicastFlow = (intent: NetworkIntent, holding: Holding | undefined): FlowS
 const isolation = (steps: BridgeOperations, { networkId }: NetworkIntent, { device, portId }: LocalPort): Operation =>
   steps.isolatePort(device, { reason: "keeps guests away from the host's own IP stack", networkId, portId });
 
+/** Whether the agent put the port there for an earlier device of that name. */
+const isStale = (known: SwitchPort | undefined, index: number | undefined): boolean =>
+  known?.isOurs === true && known.index !== undefined && index !== undefined && known.index !== index;
+
+/** Whether the flow has to do with one of the devices. */
+const names = ({ inPort, actions }: FlowSpec, devices: ReadonlySet<string>): boolean =>
+  (inPort !== undefined && devices.has(inPort)) ||
+  actions.some((action) => action.kind === 'output' && devices.has(action.device));
+
 const planPort = (
   steps: BridgeOperations,
   { networkId, mtu }: NetworkIntent,
   { device, portId, mac }: LocalPort,
   ports: SwitchPorts,
+  index: number | undefined,
 ): readonly Operation[] => {
   const known = ports.get(device);
   const purpose = { reason: `port ${portId} is ${device} on this host`, networkId, portId };
-  if (known === undefined) {
+  const stale = isStale(known, index);
+  if (known === undefined || stale) {
     const port = {
       device,
       mtu,
       interfaceIds: { 'iface-id': portId, 'attached-mac': mac },
-      portIds: { [PORT_OF_PORT]: portId, [NETWORK_OF_PORT]: networkId },
+      portIds: {
+        [PORT_OF_PORT]: portId,
+        [NETWORK_OF_PORT]: networkId,
+        ...(index !== undefined && { [INDEX_OF_PORT]: index.toString() }),
+      },
     };
-    return [steps.addPort(port, purpose)];
+    const reason = `${device} was made anew, and the switch still listens to the one before`;
+    return [...(stale ? [steps.replacePort(device, { ...purpose, reason })] : []), steps.addPort(port, purpose)];
   }
   // What another put there has the MTU that he gave it.
   if (!known.isOurs || known.mtuRequest === mtu) return [];
