@@ -1,6 +1,6 @@
 import { FIELDS } from './fields.ts';
 import { OFPP, SAME_TABLE, canonicalField, canonicalFields } from './flow.ts';
-import type { Action, CanonicalField, FieldValue, Flow, FlowId, MovedBits } from './flow.ts';
+import type { Action, CanonicalField, FieldValue, Flow, FlowId, Match, MovedBits } from './flow.ts';
 import type { FieldName } from './fields.ts';
 
 const valueKey = ({ field, value, mask }: CanonicalField): string =>
@@ -17,28 +17,47 @@ export const flowKey = ({ table, priority, match, unknownMatch }: FlowId): strin
 
 /** Whether two flows are the same one and do the same, under the same cookie. */
 export const sameFlow = (a: Flow, b: Flow): boolean =>
+  a.actions.length === b.actions.length &&
+  a.actions.every((action, at) => sameAction(action, b.actions[at])) &&
+  sameButActions(a, b);
+
+/** As `sameFlow`, whatever their actions. */
+export const sameButActions = (a: Omit<Flow, 'actions'>, b: Omit<Flow, 'actions'>): boolean =>
+  a.table === b.table &&
+  a.priority === b.priority &&
   a.cookie === b.cookie &&
   a.gotoTable === b.gotoTable &&
   (a.idleTimeout ?? 0) === (b.idleTimeout ?? 0) &&
   (a.hardTimeout ?? 0) === (b.hardTimeout ?? 0) &&
   a.unknownInstructions === b.unknownInstructions &&
-  a.actions.length === b.actions.length &&
-  a.actions.every((action, at) => sameAction(action, b.actions[at])) &&
-  metadataKey(a.writeMetadata) === metadataKey(b.writeMetadata) &&
-  flowKey(a) === flowKey(b);
+  a.unknownMatch === b.unknownMatch &&
+  sameMatch(a.match, b.match) &&
+  sameMetadata(a.writeMetadata, b.writeMetadata);
 
-const metadataKey = (written: FieldValue | undefined): string =>
-  written === undefined ? '' : valueKey(canonicalField(FIELDS.metadata, written));
+/** What any packet meets, as it does a field that is not there. */
+const ANY: FieldValue = { value: 0n, mask: 0n };
 
-const sameAction = (a: Action, b: Action | undefined): boolean => {
+const sameMatch = (a: Match, b: Match): boolean =>
+  fieldNames(a).every((name) => sameValue(name, a[name] ?? ANY, b[name] ?? ANY)) &&
+  fieldNames(b).every((name) => a[name] !== undefined || sameValue(name, ANY, b[name] ?? ANY));
+
+const fieldNames = (match: Match): readonly FieldName[] => Object.keys(match) as FieldName[];
+
+const sameValue = (name: FieldName, a: FieldValue, b: FieldValue): boolean => {
+  const [one, other] = [canonicalField(FIELDS[name], a), canonicalField(FIELDS[name], b)];
+  return one.value === other.value && one.mask === other.mask;
+};
+
+const sameMetadata = (a: FieldValue | undefined, b: FieldValue | undefined): boolean =>
+  a === undefined || b === undefined ? a === b : sameValue('metadata', a, b);
+
+/** Whether two actions are the same, however they were written down. */
+export const sameAction = (a: Action, b: Action | undefined): boolean => {
   switch (a.kind) {
     case 'output':
       return b?.kind === 'output' && a.port === b.port;
     case 'set_field':
-      return (
-        b?.kind === 'set_field' &&
-        valueKey(canonicalField(FIELDS[a.field], a)) === valueKey(canonicalField(FIELDS[b.field], b))
-      );
+      return b?.kind === 'set_field' && a.field === b.field && sameValue(a.field, a, b);
     case 'move':
       return b?.kind === 'move' && a.from === b.from && a.to === b.to && sameBits(movedBits(a), movedBits(b));
     case 'resubmit':
