@@ -3,6 +3,7 @@
 # Run it as often as you like: it only does what is missing, and says so. Starts no daemon.
 # `infra/setup.sh modules` leaves the system's packages alone, which is enough for what only reads the sources.
 # `infra/setup.sh docker` brings what hosts of a lab need for containers, beside the modules; nothing asks for it unbidden.
+# `infra/setup.sh libvirt` likewise for virtual machines: libvirt, qemu, and a guest to boot.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,6 +21,14 @@ readonly LOCKFILE=package-lock.json
 readonly STAMP=node_modules/.weft-setup
 # cli/lab/docker-files.ts looks for it there.
 readonly DOCKER=node_modules/.cache/weft/docker
+# cli/lab/libvirt-files.ts looks for it there.
+readonly LIBVIRT=node_modules/.cache/weft/libvirt
+# What a guest's kernel has as modules and needs for a network card, each after what it uses.
+readonly GUEST_MODULES=(
+  drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_modern_dev
+  drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci
+  net/core/failover drivers/net/net_failover drivers/net/virtio_net
+)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() {
@@ -182,6 +191,88 @@ unpack_docker() {
   mv "$draft" "$DOCKER"
 }
 
+has_libvirt() {
+  local program
+  for program in libvirtd virsh qemu-system-x86_64; do
+    [[ -n $(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin type -P "$program") ]] || return
+  done
+}
+
+# Into the current folder: what apt would install for libvirt and qemu here, a kernel for guests, and busybox.
+download_libvirt() {
+  local kernel
+  local -a packages=()
+  kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[^ ]*\).*/\1/p' | head -n 1)
+  [[ -n $kernel ]] || return
+  if ! has_libvirt; then
+    mapfile -t packages < <(
+      apt-get --simulate --no-install-recommends install libvirt-daemon libvirt-clients qemu-system-x86 |
+        sed -n 's/^Inst \([^ ]*\) .*/\1/p'
+    )
+    [[ ${#packages[@]} -gt 0 ]] || return
+  fi
+  apt-get -qq download busybox-static "$kernel" "${packages[@]}"
+}
+
+# libvirt and qemu for hosts of a lab, unless this machine has them: unpacked and not installed, so that no daemon is set up
+# here. And a guest: Debian's kernel, and a root of busybox that is its own initramfs.
+unpack_libvirt() {
+  if [[ -f $LIBVIRT/guest/initrd.gz ]] && { has_libvirt || [[ -x $LIBVIRT/system/usr/sbin/libvirtd ]]; } &&
+    cmp --quiet infra/guest-init.sh "$LIBVIRT/guest/init.sh"; then
+    return
+  fi
+  [[ $(uname -m) == x86_64 ]] || die "the lab boots virtual machines on x86_64 only; this is $(uname -m)"
+  command -v apt-get >/dev/null && command -v dpkg >/dev/null ||
+    die 'this is not a Debian system (no apt-get), and what the lab wants of libvirt and qemu comes in its packages'
+
+  local draft=$PWD/$LIBVIRT.draft package
+  rm -rf "$draft" "$LIBVIRT"
+  mkdir -p "$draft"/{packages,system,kernel,busybox,guest}
+  say 'downloading libvirt, qemu and a guest for the lab'
+  {
+    # Lists of packages age: what they name may not be there any more.
+    (cd "$draft/packages" && download_libvirt) ||
+      { as_root apt-get -qq update && (cd "$draft/packages" && download_libvirt); }
+  } >"$draft/log" 2>&1 || {
+    cat "$draft/log" >&2
+    die 'apt-get could not download it; what it said stands above'
+  }
+  for package in "$draft"/packages/*.deb; do
+    case $package in
+      */busybox-static_*) dpkg -x "$package" "$draft/busybox" ;;
+      */linux-image-*) dpkg -x "$package" "$draft/kernel" ;;
+      *) dpkg -x "$package" "$draft/system" ;;
+    esac
+  done
+  make_guest "$draft"
+  # Debian's /lib is /usr/lib; what else is outside of /usr is for an installed system: the lab has settings of its own.
+  cp -a "$draft/system/lib/." "$draft/system/usr/lib/"
+  find "$draft/system" -mindepth 1 -maxdepth 1 ! -name usr -exec rm -rf {} +
+  rm -rf "$draft"/{packages,kernel,busybox,log}
+  mv "$draft" "$LIBVIRT"
+}
+
+make_guest() {
+  local root=$1/root applet module number=10
+  local -a modules
+  mkdir -p "$root"/{bin,dev,etc,modules,proc,sys,tmp}
+  cp "$1/busybox/bin/busybox" "$root/bin/busybox"
+  for applet in $("$root/bin/busybox" --list); do
+    [[ $applet == busybox ]] || ln -s busybox "$root/bin/$applet"
+  done
+  for module in "${GUEST_MODULES[@]}"; do
+    modules=("$1"/kernel/lib/modules/*/kernel/"$module".ko*)
+    cp "${modules[0]}" "$root/modules/$number-${modules[0]##*/}"
+    number=$((number + 1))
+  done
+  install -m 755 infra/guest-init.sh "$root/init"
+  # Tells whether the guest is this one.
+  cp infra/guest-init.sh "$1/guest/init.sh"
+  (cd "$root" && find . | "$root/bin/busybox" cpio -o -H newc -R 0:0 2>/dev/null | gzip -9) >"$1/guest/initrd.gz"
+  cp "$1"/kernel/boot/vmlinuz-* "$1/guest/vmlinuz"
+  rm -rf "$root"
+}
+
 [[ $(uname -s) == Linux ]] || die "weft needs Linux; this is $(uname -s)"
 # Two at once would take each other's modules away.
 exec 9<"$LOCKFILE"
@@ -193,5 +284,6 @@ case ${1-all} in
     ;;
   modules) install_modules ;;
   docker) unpack_docker ;;
-  *) die 'usage: infra/setup.sh [modules | docker]' ;;
+  libvirt) unpack_libvirt ;;
+  *) die 'usage: infra/setup.sh [modules | docker | libvirt]' ;;
 esac

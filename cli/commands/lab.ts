@@ -18,9 +18,12 @@ import {
   labDockerUp,
   labDown,
   labExec,
+  labLibvirtUp,
   labList,
   labStatus,
   labUp,
+  machineConsole,
+  machineRun,
   preflight,
   vmBoot,
   vmKill,
@@ -184,6 +187,9 @@ const dockerUp = async (context: CommandContext): Promise<undefined> => {
 
 const agentActions = { start: agentStart, stop: agentStop, restart: agentRestart, kill: agentKill9 } as const;
 
+/** What a virtual machine may take for a command, its boot included. */
+const MACHINE_MS = 120_000;
+
 /** `weft lab …` */
 export const labCommands: readonly Command[] = [
   {
@@ -252,8 +258,13 @@ export const labCommands: readonly Command[] = [
       const [place = '', ...argv] = context.args;
       if (argv.length === 0) throw usageError('lab exec: no command given');
       const lab = labName(context);
-      const isGuest = vmList(lab).some(({ name }) => name === place);
-      return await labExec(isGuest ? { lab, vm: place } : { lab, host: place }, argv, context.signal);
+      const guest = vmList(lab).find(({ name }) => name === place);
+      if (guest?.isMachine === true) {
+        const { exitCode, stdout } = await machineRun({ lab, name: place }, argv, MACHINE_MS, context.signal);
+        if (stdout !== '') context.output.text(stdout.trimEnd());
+        return exitCode;
+      }
+      return await labExec(guest === undefined ? { lab, host: place } : { lab, vm: place }, argv, context.signal);
     },
   },
   {
@@ -300,6 +311,16 @@ export const labCommands: readonly Command[] = [
     },
   },
   {
+    path: 'lab libvirt up',
+    summary: 'start a libvirtd on a host, with networks and virtual machines of its own',
+    args: ['HOST'],
+    flags: { name: NAME },
+    run: async (context) => {
+      await labLibvirtUp({ lab: labName(context), host: context.args[0] ?? '' }, context.signal);
+      return undefined;
+    },
+  },
+  {
     path: 'lab vm boot',
     summary: 'boot a guest behind a tap on a host',
     args: ['GUEST', 'HOST'],
@@ -318,6 +339,16 @@ export const labCommands: readonly Command[] = [
     run: async (context) => {
       await vmKill({ lab: labName(context), name: context.args[0] ?? '' }, context.signal);
       return undefined;
+    },
+  },
+  {
+    path: 'lab vm console',
+    summary: 'print what a virtual machine has written to its console',
+    args: ['GUEST'],
+    flags: { name: NAME },
+    run: async (context) => {
+      context.output.text(machineConsole({ lab: labName(context), name: context.args[0] ?? '' }).trimEnd());
+      await Promise.resolve(undefined);
     },
   },
   {

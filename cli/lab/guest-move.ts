@@ -13,8 +13,8 @@ import {
   stationLines,
 } from './guest-port.ts';
 import { isPlugged, plugIn, unplug } from './guest-plug.ts';
-import { shown } from './guests.ts';
-import type { Guest } from './guests.ts';
+import { shown } from './guest-view.ts';
+import type { Guest } from './guest-view.ts';
 import { guestNamespace, hostNamespace, LAB_MARK, parseGuestName, parseLabHostName, parseLabName } from './names.ts';
 import type { LabHostName } from './names.ts';
 import { finishChecksums } from './offload.ts';
@@ -90,6 +90,13 @@ export const vmMove = async (options: VmMoveOptions, signal: AbortSignal): Promi
 };
 
 const refuseUnlessSettled = (guest: GuestRecord, to: LabHostName): void => {
+  if (guest.kind === 'machine') {
+    throw new DomainError(
+      'precondition',
+      'GUEST_IS_MACHINE',
+      `guest ${guest.name} is a virtual machine: virsh migrate`,
+    );
+  }
   if (guest.phase !== 'running' || guest.movingTo !== undefined) {
     throw new DomainError(
       'precondition',

@@ -18,7 +18,10 @@ import type { GuestName } from './names.ts';
 import { allNamespaces, refuseExisting } from './namespaces.ts';
 import { namespaceInode, processesInNamespaces } from './proc.ts';
 import { finishChecksums } from './offload.ts';
-import type { GuestPort, GuestRecord } from './record.ts';
+import { shown } from './guest-view.ts';
+import type { Guest } from './guest-view.ts';
+import { killMachine } from './machines.ts';
+import type { GuestRecord } from './record.ts';
 import { Tools } from './run.ts';
 import { existingLab } from './store.ts';
 import type { LabStore } from './store.ts';
@@ -35,19 +38,6 @@ export interface VmBootOptions {
 export interface VmRef {
   readonly lab: string;
   readonly name: string;
-}
-
-/** A guest as it is now. */
-export interface Guest {
-  readonly name: string;
-  readonly host: string;
-  /** Only while a move is under way, or was cut short. */
-  readonly movingTo?: string;
-  /** Its device on the host. */
-  readonly tap: string;
-  readonly port: GuestPort;
-  /** Whether its namespace is there. */
-  readonly alive: boolean;
 }
 
 const GRACE_MS = 1_000;
@@ -97,8 +87,9 @@ export const vmBoot = async (options: VmBootOptions, signal: AbortSignal): Promi
 /** Ends a guest as pulling its plug does: what runs in it, its device and with it the tap, its namespace. Rejects with `not_found`. */
 export const vmKill = async (ref: VmRef, signal: AbortSignal): Promise<void> => {
   const store = existingLab(parseLabName('lab', ref.lab));
-  const { name } = store.guest(parseGuestName('name', ref.name));
-  await remove(store, name, signal);
+  const record = store.guest(parseGuestName('name', ref.name));
+  if (record.kind === 'machine') await killMachine(record, ref.lab, signal);
+  else await remove(store, record.name, signal);
 };
 
 /** The guests of a lab by name, also those of a lab that is half gone. */
@@ -106,16 +97,6 @@ export const vmList = (lab: string): readonly Guest[] => {
   const store = existingLab(parseLabName('lab', lab));
   return store.guests().map((record) => shown(store, record));
 };
-
-/** A guest's record as callers see it. */
-export const shown = (store: LabStore, record: GuestRecord): Guest => ({
-  name: record.name,
-  host: record.host,
-  ...(record.movingTo === undefined ? {} : { movingTo: record.movingTo }),
-  tap: record.tap,
-  port: record.port,
-  alive: namespaceInode(guestNamespace(store.name, record.name)) !== undefined,
-});
 
 const remove = async (store: LabStore, name: GuestName, signal: AbortSignal): Promise<void> => {
   const tools = new Tools();

@@ -7,7 +7,7 @@ export type { ControlContext, HostContext } from './lab.ts';
 export { labDown } from './down.ts';
 export { labList, labStatus } from './status.ts';
 export { vmBoot, vmKill, vmList } from './guests.ts';
-export type { Guest } from './guests.ts';
+export type { Guest } from './guest-view.ts';
 export type { GuestPortSpec } from './guest-port.ts';
 export { vmMove } from './guest-move.ts';
 export { labExec, labProcesses, labRun } from './exec.ts';
@@ -27,3 +27,5 @@ export { labDockerImage, labDockerRestart, labDockerUp, LAB_IMAGE } from './dock
 export { signalProcess } from './proc.ts';
 export { preflight } from './preflight.ts';
 export type { RunResult } from './run.ts';
+export { labLibvirtUp } from './libvirt.ts';
+export { machineBoot, machineConsole, machinePlug, machineRun, machineUnplug } from './machines.ts';

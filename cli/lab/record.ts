@@ -86,6 +86,8 @@ export const guestRecord = z
     /** Where it is going, from before the second tap is made until the first is gone. */
     movingTo: hostName.optional(),
     tap: z.string(),
+    /** What it is: a namespace when absent, or a virtual machine of the host's libvirt. */
+    kind: z.literal('machine').optional(),
     port: guestPort,
     phase: z.enum(['booting', 'running']),
   })

@@ -9,6 +9,9 @@ export const HOST_DATA_DIR = '/var/lib/weft';
 /** Where docker has its settings; each host with docker has its own there. */
 export const DOCKER_SETTINGS_DIR = '/etc/docker';
 
+/** Where libvirt has its settings, its state, its logs and what it can do without; each host with libvirt has its own there. */
+export const LIBVIRT_DIRS = ['/etc/libvirt', '/var/lib/libvirt', '/var/log/libvirt', '/var/cache/libvirt'] as const;
+
 /** Where network configuration that survives a reboot is, and what NetworkManager remembers; each host has its own there. */
 export const NETWORK_FILES = [
   '/etc/NetworkManager',
@@ -17,7 +20,7 @@ export const NETWORK_FILES = [
   '/var/lib/NetworkManager',
 ] as const;
 
-const MOUNT_POINTS = [HOST_DATA_DIR, DOCKER_SETTINGS_DIR, ...NETWORK_FILES] as const;
+const MOUNT_POINTS = [HOST_DATA_DIR, DOCKER_SETTINGS_DIR, ...LIBVIRT_DIRS, ...NETWORK_FILES] as const;
 type MountPoint = (typeof MOUNT_POINTS)[number];
 
 /** Tells that a lab made a folder of this machine, and so may remove it. */

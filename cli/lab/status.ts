@@ -1,6 +1,6 @@
 import { attempt } from './attempt.ts';
-import { shown } from './guests.ts';
-import type { Guest } from './guests.ts';
+import { shown } from './guest-view.ts';
+import type { Guest } from './guest-view.ts';
 import { DEFAULT_LAB, parseLabName } from './names.ts';
 import { allNamespaces, recordedNamespaces } from './namespaces.ts';
 import { HOLDER } from './place.ts';
