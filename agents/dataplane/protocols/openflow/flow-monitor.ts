@@ -19,7 +19,7 @@ export interface FlowUpdates {
 }
 
 /** The type of multipart messages about flow monitors. */
-export const OFPMP_FLOW_MONITOR = 16;
+const OFPMP_FLOW_MONITOR = 16;
 const OFPG_ANY = 0xffffffff;
 const ALL_TABLES = 0xff;
 const OFPFMC_ADD = 0;
