@@ -10,7 +10,7 @@ import { allDone } from '../netns/overlay.ts';
 import type { Ovs } from './ovs.ts';
 import { openDatabase } from './vswitch.ts';
 
-export const BRIDGE = 'br-int';
+const BRIDGE = 'br-int';
 const signal = AbortSignal.timeout(600_000);
 
 /** The dataplane of one host, working on an Open vSwitch of its own. */
@@ -28,12 +28,12 @@ export interface OvsHost extends AsyncDisposable {
 }
 
 /** Starts it. The same switch can be given to another one after its end. */
-export const startOvsHost = async (ovs: Ovs, identity: HostIdentity): Promise<OvsHost> => {
+export const startOvsHost = async (ovs: Ovs, identity: HostIdentity, bridge = BRIDGE): Promise<OvsHost> => {
   await using stack = new AsyncDisposableStack();
   const database = stack.use(await openDatabase(ovs));
   const dataplane = new OvsDataplane({
     host: identity,
-    bridge: BRIDGE,
+    bridge,
     datapath: 'netdev',
     underlayDevice: 'eth0',
     database,
