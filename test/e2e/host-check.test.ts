@@ -215,6 +215,18 @@ describe('a host with Linux bridges', () => {
       expect(await checks.findings('h1', 'vtep-unreachable')).toMatchObject([
         { severity: 'SEVERITY_WARNING', title: 'VTEP 192.0.2.13 (host h3) answers no ping' },
       ]);
+      // Warnings alone have an exit code of their own.
+      expect(await checks.weft('host', 'check', 'h1', '--lab', 'whc', '--only', 'vtep-unreachable')).toEqual({
+        code: 8,
+        out: [
+          'warning  vtep-unreachable: VTEP 192.0.2.13 (host h3) answers no ping',
+          '    ping 192.0.2.13 by eth0: no answer',
+          '    a firewall may keep ICMP echo back and pass VXLAN; that cannot be told from here',
+          '0 passed, 1 with findings, 0 skipped',
+          '',
+        ].join('\n'),
+        err: '',
+      });
     } finally {
       await checks.on('h3', 'iptables-nft', '-D', 'INPUT', '-p', 'icmp', '-j', 'DROP');
     }
@@ -277,7 +289,7 @@ describe('a host with Linux bridges', () => {
     await expect(checks.ask('h1', { only: ['firewall'] })).rejects.toMatchObject({
       violations: [{ field: 'only[0]', description: expect.stringContaining('udp-port-blocked') as string }],
     });
-    await expect(checks.ask('h1', { peers: Array(65).fill('192.0.2.12') })).rejects.toMatchObject({
+    await expect(checks.ask('h1', { peers: Array.from({ length: 65 }, () => '192.0.2.12') })).rejects.toMatchObject({
       violations: [{ field: 'peers' }],
     });
   });

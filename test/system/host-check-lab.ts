@@ -1,4 +1,6 @@
 import type { CheckHostRequest, CheckHostResponse, Finding } from '#proto/weft/agent/v1/host_check.ts';
+import { PassThrough } from 'node:stream';
+import { run } from '../../cli/run.ts';
 import { labRun } from '../../cli/lab/index.ts';
 import { Connections } from '../../cli/client/connections.ts';
 import { labEndpoints } from '../../cli/client/endpoints.ts';
@@ -22,6 +24,16 @@ export class HostChecks implements Disposable {
   /** What is amiss by these checks; by all where none are named. */
   async findings(host: string, ...only: readonly string[]): Promise<readonly Finding[]> {
     return (await this.ask(host, { only: [...only] })).findings;
+  }
+
+  /** Runs a command line of weft; its lab or agent is for the arguments to say. */
+  async weft(
+    ...argv: readonly string[]
+  ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+    const [out, err] = [new PassThrough().setEncoding('utf8'), new PassThrough().setEncoding('utf8')];
+    const code = await run(argv, out, err);
+    const text = (stream: PassThrough): string => (stream.read() as string | null) ?? '';
+    return { code, out: text(out), err: text(err) };
   }
 
   /** Runs a command on a host, which must succeed. */

@@ -38,7 +38,7 @@ export const judgeManager = (config: string, devices: string, own: readonly Devi
         `NetworkManager --print-config: unmanaged-devices does not cover ${names}`,
         ...held.map((line) => `nmcli device: ${line.replace(':', ' is ')}`),
       ],
-      remedy: [{ kind: 'write', path: DROP_IN, text: dropIn(config, own) }, run('nmcli', 'general', 'reload', 'conf')],
+      remedy: [{ kind: 'write', path: DROP_IN, text: dropIn(own) }, run('nmcli', 'general', 'reload', 'conf')],
       fixable: true,
     },
   ];

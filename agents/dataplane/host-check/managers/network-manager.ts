@@ -50,19 +50,11 @@ const specMatches = (list: string, name: string): boolean => {
   return specs.some(matches) && !excepted.some(matches);
 };
 
-/** A drop-in that has it leave these devices alone, and all that were left alone before. */
-export const dropIn = (config: string, devices: readonly DevicePattern[]): string => {
-  const before =
-    parseConfig(config)
-      .find(({ name }) => name === 'keyfile')
-      ?.keys.get('unmanaged-devices') ?? '';
-  const known = before.split(/[;,]/).map((each) => each.trim());
-  const added = devices.map(({ pattern }) => `interface-name:${pattern}`);
-  const all = [...new Set([...known, ...added])].filter((each) => each !== '');
-  return [
-    '# Written by weft host check --fix. Devices of weft are for its agent alone; what was unmanaged before stays so.',
+/** A drop-in that has it leave these devices alone; `+=` leaves what others have said before as it is. */
+export const dropIn = (devices: readonly DevicePattern[]): string =>
+  [
+    '# Written by weft host check --fix: devices of weft are for its agent alone.',
     '[keyfile]',
-    `unmanaged-devices=${all.join(';')}`,
+    `unmanaged-devices+=${devices.map(({ pattern }) => `interface-name:${pattern}`).join(';')}`,
     '',
   ].join('\n');
-};
