@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '#platform/testing/eventually.ts';
+import { judgeTrial } from '../../agents/dataplane/host-check/checks/vxlan-missing.ts';
 import { HostChecks } from '../system/host-check-lab.ts';
-import { inPlace } from '../system/kernel.ts';
+import { inPlace, tryInPlace } from '../system/kernel.ts';
 import { LabWeft } from '../system/lab-weft.ts';
 
 /** A mesh of hosts whose tunnels are the kernel's: each thing that can be amiss with one is provoked and taken back. */
@@ -113,6 +114,23 @@ describe('a host with Linux bridges', () => {
     expect((await checks.findings('h1', 'udp-port-blocked')).map(({ title }) => title)).toEqual([
       'the firewall drops VXLAN going out: UDP port 4789',
     ]);
+  });
+
+  test('whose kernel is asked for a kind of device that it does not have, says it in words that are understood', async () => {
+    // This machine's kernel has VXLAN, so another kind stands in for it.
+    const { exitCode, stderr } = await tryInPlace({ lab: 'whc', host: 'h1' }, [
+      'ip',
+      'link',
+      'add',
+      'x0',
+      'type',
+      'nosuch',
+    ]);
+    expect(judgeTrial({ status: exitCode, stdout: '', stderr })).toMatchObject({
+      findings: [{ severity: 'error', evidence: [`ip link add type vxlan: ${stderr.trim()}`] }],
+    });
+    expect(await checks.findings('h1', 'vxlan-missing')).toEqual([]);
+    expect(await checks.on('h1', 'ip', '-br', 'link')).not.toContain('weft0');
   });
 
   test('where somebody else has the UDP port', async () => {

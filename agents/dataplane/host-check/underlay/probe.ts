@@ -1,3 +1,4 @@
+import { DomainError } from '#platform/errors/domain-error.ts';
 import type { IpAddress, IpVersion } from '#platform/net/ip-address.ts';
 import { ipVersion } from '#platform/net/ip-address.ts';
 import { jsonObjects, type CommandRunner } from '../../sys/command.ts';
@@ -27,7 +28,7 @@ const WAIT_S = '0.5';
 /** Searches for the exact size end here; the check has a deadline of its own. */
 const SEARCH_MS = 14_000;
 
-/** Asks all peers, many at once. Rejects when there is no `ping`. */
+/** Asks all peers, many at once. Rejects when there is no `ping`, or it may not ask. */
 export const probePeers = async (
   { peers, routes, vtep }: Survey,
   commands: CommandRunner,
@@ -112,6 +113,8 @@ const send = async (
     address,
   ];
   const { status, stdout, stderr } = await commands.run(argv, signal);
+  // 1 is no answer (ping(8)); all else is about ping itself, such as that it may not open its socket.
+  if (status > 1) throw new DomainError('unavailable', 'PING_FAILED', `${argv.join(' ')}: ${stderr.trim()}`);
   const mtu = /\bmtu ?= ?(?<mtu>\d+)/.exec(`${stdout}\n${stderr}`)?.groups?.['mtu'];
   return { arrived: status === 0, mtu: mtu === undefined ? undefined : Number(mtu) };
 };
