@@ -46,10 +46,9 @@ export const numbered = (
   spec: FlowSpec,
   portOf: (device: string) => number | undefined,
 ): { readonly flow: Flow | undefined; readonly missing: readonly string[] } => {
-  const { inPort, actions: wanted, ...rest } = spec;
   const missing: string[] = [];
   const actions: Action[] = [];
-  for (const action of wanted) {
+  for (const action of spec.actions) {
     if (action.kind !== 'output') actions.push(action);
     else {
       const port = RESERVED_NUMBERS.get(action.device) ?? portOf(action.device);
@@ -57,7 +56,8 @@ export const numbered = (
       else actions.push({ kind: 'output', port });
     }
   }
-  if (inPort === undefined) return { flow: { ...rest, actions }, missing };
+  if (spec.inPort === undefined) return { flow: { ...spec, actions }, missing };
+  const { inPort, ...rest } = spec;
   const port = RESERVED_NUMBERS.get(inPort) ?? portOf(inPort);
   if (port === undefined) return { flow: undefined, missing: [inPort, ...missing] };
   return { flow: { ...rest, match: { ...rest.match, in_port: { value: BigInt(port) } }, actions }, missing };
@@ -74,6 +74,21 @@ export const named = (flow: Flow, nameOf: (port: number) => string | undefined):
     ...(inPort !== undefined && { inPort: name(Number(inPort.value)) }),
     actions: actions.map((action) =>
       action.kind === 'output' ? { kind: 'output', device: name(action.port) } : action,
+    ),
+  };
+};
+
+/** The flow with these devices by the numbers that they had, for what is of the past. */
+export const ofThePast = (spec: FlowSpec, numbers: ReadonlyMap<string, number>): FlowSpec => {
+  const name = (device: string): string => {
+    const port = numbers.get(device);
+    return port === undefined ? device : `${NO_DEVICE}${port.toString()}`;
+  };
+  return {
+    ...spec,
+    ...(spec.inPort !== undefined && { inPort: name(spec.inPort) }),
+    actions: spec.actions.map((action) =>
+      action.kind === 'output' ? { kind: 'output', device: name(action.device) } : action,
     ),
   };
 };

@@ -4,7 +4,7 @@ import type { MacAddress } from '#platform/net/mac-address.ts';
 import type { Vni } from '#platform/net/vni.ts';
 import type { Destination } from '../../model/rows.ts';
 import type { FieldName } from '../../protocols/openflow/fields.ts';
-import type { Match } from '../../protocols/openflow/flow.ts';
+import type { FieldValue, Match } from '../../protocols/openflow/flow.ts';
 import { BACK } from './flow-spec.ts';
 import type { ActionSpec, FlowSpec } from './flow-spec.ts';
 import { BASE_COOKIE, cookieOf, FLOOD_PART, FROM_TUNNEL, PRIORITY, TABLES } from './pipeline.ts';
@@ -29,10 +29,20 @@ const move = (from: FieldName, to: FieldName): ActionSpec => ({ kind: 'move', fr
 const output = (device: string): ActionSpec => ({ kind: 'output', device });
 
 /** A MAC address as a number in network byte order. */
-const macNumber = (mac: MacAddress): bigint => BigInt(`0x${mac.replaceAll(':', '')}`);
+const macNumber = (mac: MacAddress): bigint => {
+  let value = 0;
+  for (let at = 0; at < mac.length; at += 3) value = value * 256 + Number.parseInt(mac.slice(at, at + 2), 16);
+  return BigInt(value);
+};
 
-const matching = (fields: Readonly<Partial<Record<FieldName, bigint>>>): Match =>
-  Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, { value }]));
+const matching = (fields: Readonly<Partial<Record<FieldName, bigint>>>): Match => {
+  const match: Partial<Record<FieldName, FieldValue>> = {};
+  for (const name of Object.keys(fields) as readonly FieldName[]) {
+    const value = fields[name];
+    if (value !== undefined) match[name] = { value };
+  }
+  return match;
+};
 
 /** What depends on the datapath. */
 export interface PipelineOptions {
@@ -175,7 +185,7 @@ export const networkFlows = (vni: Vni, { directsSolicitations = false }: Pipelin
     },
     toPort: (mac, device) => entry(TABLES.unicast, { metadata, eth_dst: macNumber(mac) }, [output(device)]),
     toRemote: (mac, to) =>
-      entry(TABLES.unicast, { metadata, eth_dst: macNumber(mac), [FROM_TUNNEL]: 0n }, [
+      entry(TABLES.unicast, { metadata, [FROM_TUNNEL]: 0n, eth_dst: macNumber(mac) }, [
         set('tun_id', metadata),
         ...encapsulate(to),
       ]),
@@ -190,16 +200,29 @@ export const networkFlows = (vni: Vni, { directsSolicitations = false }: Pipelin
 };
 
 /** Turns the request around: RFC 826, "Packet Reception". */
-const arpReply = (ip: IpAddress, mac: MacAddress): readonly ActionSpec[] => [
+const arpReply = (ip: IpAddress, mac: MacAddress): readonly ActionSpec[] => {
+  const holder = macNumber(mac);
+  const [toAsker, isReply, toAskersMac, toAskersIp, back] = ARP_REPLY;
+  return [
+    toAsker,
+    set('eth_src', holder),
+    isReply,
+    toAskersMac,
+    toAskersIp,
+    set('arp_sha', holder),
+    set('arp_spa', ipToBigInt(ip)),
+    back,
+  ];
+};
+
+/** What is the same in every answer. */
+const ARP_REPLY = [
   move('eth_src', 'eth_dst'),
-  set('eth_src', macNumber(mac)),
   set('arp_op', REPLY),
   move('arp_sha', 'arp_tha'),
   move('arp_spa', 'arp_tpa'),
-  set('arp_sha', macNumber(mac)),
-  set('arp_spa', ipToBigInt(ip)),
   output(BACK),
-];
+] as const;
 
 /**
  * Turns the solicitation around (RFC 4861 §7.2.4), up to what only an advertisement has: the switch lets a flow set that

@@ -5,13 +5,18 @@ import { specKey, specText } from './flow-text.ts';
 
 /** What is to be changed, as data; `argv` is the command that it stands for. */
 export type OvsChange =
-  | { readonly kind: 'add-flow'; readonly flow: FlowSpec }
-  | { readonly kind: 'delete-flow'; readonly flow: FlowSpec }
+  | FlowChange
   /** All flows with one cookie. */
   | { readonly kind: 'delete-flows'; readonly cookie: bigint }
   /** Keeps the host's own IP stack off a device. */
   | { readonly kind: 'isolate-port'; readonly settings: readonly string[] }
   | DatabaseChange;
+
+/** A change of one flow. */
+interface FlowChange {
+  readonly kind: 'add-flow' | 'delete-flow';
+  readonly flow: FlowSpec;
+}
 
 /** A change of the switch's database. */
 export type DatabaseChange =
@@ -49,6 +54,40 @@ export interface OvsOperation extends Operation {
   readonly change: OvsChange;
 }
 
+const OFCTL = ['ovs-ofctl', '-O', 'OpenFlow15'];
+
+/** A step on one flow. There are many of these, and few are asked what they are: what they say is put together then. */
+class FlowStep implements OvsOperation {
+  readonly kind: string;
+  readonly change: FlowChange;
+  readonly reason: string;
+  readonly networkId?: string;
+  readonly portId?: string;
+  readonly needs?: readonly string[];
+  readonly #bridge: string;
+
+  constructor(bridge: string, change: FlowChange, purpose: Purpose, kind: string = change.kind) {
+    this.#bridge = bridge;
+    this.kind = kind;
+    this.change = change;
+    this.reason = purpose.reason;
+    if (purpose.networkId !== undefined) this.networkId = purpose.networkId;
+    if (purpose.portId !== undefined) this.portId = purpose.portId;
+    if (purpose.needs !== undefined) this.needs = purpose.needs;
+  }
+
+  get key(): string {
+    return `flow ${specKey(this.change.flow)}`;
+  }
+
+  get argv(): readonly string[] {
+    const { kind, flow } = this.change;
+    return kind === 'add-flow'
+      ? [...OFCTL, 'add-flow', this.#bridge, specText(flow)]
+      : [...OFCTL, '--strict', 'del-flows', this.#bridge, specText(flow, 'match')];
+  }
+}
+
 /** Whom and what a step is for. */
 export interface Purpose {
   readonly reason: string;
@@ -64,9 +103,6 @@ export const portKey = (device: string): string => `port ${device}`;
 /** The steps on one integration bridge. */
 export const operationsOn = (bridge: string) => {
   const vsctl = (...words: readonly string[]): readonly string[] => ['ovs-vsctl', ...words];
-  const ofctl = (command: string, flow: string): readonly string[] => [
-    ...['ovs-ofctl', '-O', 'OpenFlow15', command, bridge, flow],
-  ];
   const step = (
     key: string,
     argv: readonly string[],
@@ -80,40 +116,17 @@ export const operationsOn = (bridge: string) => {
     change,
     ...purpose,
   });
-  // What a step on a flow says of itself is long and seldom asked for: it is put together when it is.
-  const flowStep = (
-    flow: FlowSpec,
-    argvOf: () => readonly string[],
-    change: OvsChange,
-    purpose: Purpose,
-    kind: string = change.kind,
-  ): OvsOperation => ({
-    kind,
-    get key() {
-      return `flow ${specKey(flow)}`;
-    },
-    get argv() {
-      return argvOf();
-    },
-    change,
-    ...purpose,
-  });
   const ids = (column: string, map: Readonly<Record<string, string>>): readonly string[] =>
     Object.entries(map).map(([key, value]) => `${column}:${key}=${value}`);
   return {
-    addFlow: (flow: FlowSpec, purpose: Purpose, kind?: string) =>
-      flowStep(flow, () => ofctl('add-flow', specText(flow)), { kind: 'add-flow', flow }, purpose, kind),
-    deleteFlow: (flow: FlowSpec, purpose: Purpose) =>
-      flowStep(
-        flow,
-        () => ['ovs-ofctl', '-O', 'OpenFlow15', '--strict', 'del-flows', bridge, specText(flow, 'match')],
-        { kind: 'delete-flow', flow },
-        purpose,
-      ),
+    addFlow: (flow: FlowSpec, purpose: Purpose, kind?: string): OvsOperation =>
+      new FlowStep(bridge, { kind: 'add-flow', flow }, purpose, kind),
+    deleteFlow: (flow: FlowSpec, purpose: Purpose): OvsOperation =>
+      new FlowStep(bridge, { kind: 'delete-flow', flow }, purpose),
     deleteFlows: (cookie: bigint, purpose: Purpose) =>
       step(
         `flows 0x${cookie.toString(16)}`,
-        ofctl('del-flows', `cookie=0x${cookie.toString(16)}/-1`),
+        [...OFCTL, 'del-flows', bridge, `cookie=0x${cookie.toString(16)}/-1`],
         { kind: 'delete-flows', cookie },
         purpose,
       ),

@@ -1,10 +1,11 @@
-import { invalidField } from '#platform/errors/domain-error.ts';
+import { type DomainError, invalidField } from '#platform/errors/domain-error.ts';
 import { type ByteReader, type ByteWriter, malformed } from './bytes.ts';
 import { FIELDS } from './fields.ts';
+import type { Field } from './fields.ts';
 import { OFPP, SAME_TABLE, canonicalField } from './flow.ts';
 import type { Action, MovedBits } from './flow.ts';
 import { movedBits } from './flow-identity.ts';
-import { checkValue, fieldValue, readOxm, readOxmHeader, writeOxm, writeOxmHeader } from './oxm.ts';
+import { fieldValue, fits, misfit, readOxm, readOxmHeader, writeOxm, writeOxmHeader } from './oxm.ts';
 
 const OFPAT = { OUTPUT: 0, PUSH_VLAN: 17, POP_VLAN: 18, SET_FIELD: 25, COPY_FIELD: 28, EXPERIMENTER: 0xffff } as const;
 /** Open vSwitch's own actions. */
@@ -22,42 +23,49 @@ const RESERVED_PORT_OFFSET = 0xffff0000;
 
 /** Writes actions in order. Throws `invalid` for values that do not fit. */
 export const writeActions = (writer: ByteWriter, actions: readonly Action[]): void => {
-  for (const [at, action] of actions.entries()) {
-    if (action.kind === 'unknown') {
-      writer.hex(action.bytes);
-      continue;
+  let at = 0;
+  for (const action of actions) {
+    if (action.kind === 'unknown') writer.hex(action.bytes);
+    else {
+      const start = writer.length;
+      writeAction(writer, action, at);
+      writer.align(start);
+      writer.patchU16(start + 2, writer.length - start);
     }
-    const start = writer.length;
-    writeAction(writer, action, `actions[${at.toString()}]`);
-    writer.align(start);
-    writer.patchU16(start + 2, writer.length - start);
+    at += 1;
   }
 };
 
+const pathOf = (at: number, part = ''): string => `actions[${at.toString()}]${part}`;
+
+/** The type, and a place for the length. */
+const writeHeader = (writer: ByteWriter, type: number): void => {
+  writer.u16(type);
+  writer.u16(0);
+};
+
 /** Type, a place for the length, and the rest; whoever calls aligns it and fills the length in. */
-const writeAction = (writer: ByteWriter, action: Exclude<Action, { kind: 'unknown' }>, path: string): void => {
-  const type = (number: number): void => {
-    writer.u16(number);
-    writer.u16(0);
-  };
+const writeAction = (writer: ByteWriter, action: Exclude<Action, { kind: 'unknown' }>, at: number): void => {
   switch (action.kind) {
     case 'output':
-      type(OFPAT.OUTPUT);
-      writer.u32(checkRange(`${path}.port`, action.port, 0xffffffff));
+      if (!isWithin(action.port, 0xffffffff)) throw notWithin(pathOf(at, '.port'), action.port, 0xffffffff);
+      writeHeader(writer, OFPAT.OUTPUT);
+      writer.u32(action.port);
       // How much of a packet a controller gets; not a matter of other ports.
       writer.u16(0);
       return;
     case 'set_field': {
       const oxm = canonicalField(FIELDS[action.field], action);
-      checkValue(`${path}.value`, oxm);
-      type(OFPAT.SET_FIELD);
+      if (!fits(oxm)) throw misfit(pathOf(at, '.value'), oxm);
+      writeHeader(writer, OFPAT.SET_FIELD);
       writeOxm(writer, oxm);
       return;
     }
     case 'move': {
       const bits = movedBits(action);
-      checkMove(path, action, bits);
-      type(OFPAT.COPY_FIELD);
+      checkMove(at, bits, FIELDS[action.from], bits.from);
+      checkMove(at, bits, FIELDS[action.to], bits.to);
+      writeHeader(writer, OFPAT.COPY_FIELD);
       writer.u16(bits.count);
       writer.u16(bits.from);
       writer.u16(bits.to);
@@ -67,45 +75,44 @@ const writeAction = (writer: ByteWriter, action: Exclude<Action, { kind: 'unknow
       return;
     }
     case 'resubmit':
-      type(OFPAT.EXPERIMENTER);
+      writeHeader(writer, OFPAT.EXPERIMENTER);
       writer.u32(NX_EXPERIMENTER);
       writer.u16(NXAST_RESUBMIT_TABLE);
-      writer.u16(portTo16(`${path}.port`, action.port ?? OFPP.IN_PORT));
-      writer.u8(checkRange(`${path}.table`, action.table ?? SAME_TABLE, SAME_TABLE));
+      writer.u16(portTo16(pathOf(at, '.port'), action.port ?? OFPP.IN_PORT));
+      writer.u8(checkRange(pathOf(at, '.table'), action.table ?? SAME_TABLE, SAME_TABLE));
       return;
     case 'push_vlan':
-      type(OFPAT.PUSH_VLAN);
-      writer.u16(checkRange(`${path}.ethertype`, action.ethertype, 0xffff));
+      writeHeader(writer, OFPAT.PUSH_VLAN);
+      writer.u16(checkRange(pathOf(at, '.ethertype'), action.ethertype, 0xffff));
       return;
     case 'pop_vlan':
-      type(OFPAT.POP_VLAN);
+      writeHeader(writer, OFPAT.POP_VLAN);
       return;
     case 'controller':
-      type(OFPAT.EXPERIMENTER);
+      writeHeader(writer, OFPAT.EXPERIMENTER);
       writer.u32(NX_EXPERIMENTER);
       writer.u16(NXAST_CONTROLLER);
-      writer.u16(checkRange(`${path}.maxLength`, action.maxLength, 0xffff));
-      writer.u16(checkRange(`${path}.controllerId`, action.controllerId, 0xffff));
+      writer.u16(checkRange(pathOf(at, '.maxLength'), action.maxLength, 0xffff));
+      writer.u16(checkRange(pathOf(at, '.controllerId'), action.controllerId, 0xffff));
       writer.u8(OFPR_ACTION);
   }
 };
 
-const checkMove = (path: string, { from, to }: Extract<Action, { kind: 'move' }>, bits: MovedBits): void => {
-  for (const [field, first] of [
-    [FIELDS[from], bits.from],
-    [FIELDS[to], bits.to],
-  ] as const) {
-    if (!(bits.count > 0 && first >= 0 && first + bits.count <= field.bits)) {
-      const moved = `bits ${first.toString()} to ${(first + bits.count - 1).toString()}`;
-      throw invalidField(path, moved, `are not all within the ${field.bits.toString()} bits of ${field.name}`);
-    }
-  }
+const checkMove = (at: number, { count }: MovedBits, field: Field, first: number): void => {
+  if (count > 0 && first >= 0 && first + count <= field.bits) return;
+  const moved = `bits ${first.toString()} to ${(first + count - 1).toString()}`;
+  throw invalidField(pathOf(at), moved, `are not all within the ${field.bits.toString()} bits of ${field.name}`);
 };
+
+const isWithin = (value: number, largest: number): boolean => Number.isInteger(value) && value >= 0 && value <= largest;
+
+const notWithin = (path: string, value: number, largest: number): DomainError =>
+  invalidField(path, value, `is not a whole number from 0 to ${largest.toString()}`);
 
 /** Throws `invalid` unless it is a whole number from 0 to `largest`. */
 export const checkRange = (path: string, value: number, largest: number): number => {
-  if (Number.isInteger(value) && value >= 0 && value <= largest) return value;
-  throw invalidField(path, value, `is not a whole number from 0 to ${largest.toString()}`);
+  if (isWithin(value, largest)) return value;
+  throw notWithin(path, value, largest);
 };
 
 const portTo16 = (path: string, port: number): number => {

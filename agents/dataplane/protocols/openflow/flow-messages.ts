@@ -4,7 +4,7 @@ import { FIELDS } from './fields.ts';
 import { OFPP, canonicalField } from './flow.ts';
 import type { Action, CookieFilter, FieldValue, Flow, FlowMod } from './flow.ts';
 import { OFPT, writeMessage } from './message.ts';
-import { checkValue, fieldValue, readMatch, writeMatch } from './oxm.ts';
+import { fieldValue, fits, misfit, readMatch, writeMatch } from './oxm.ts';
 
 const OFPFC = { add: 0, modify_strict: 2, delete: 3, delete_strict: 4 } as const;
 const OFPIT = { GOTO_TABLE: 1, WRITE_METADATA: 2, APPLY_ACTIONS: 4 } as const;
@@ -73,14 +73,14 @@ const writeInstructions = (writer: ByteWriter, flow: Flow): void => {
   }
   if (flow.writeMetadata !== undefined) {
     const oxm = canonicalField(FIELDS.metadata, flow.writeMetadata);
-    checkValue('writeMetadata', oxm);
+    if (!fits(oxm)) throw misfit('writeMetadata', oxm);
     writer.u16(OFPIT.WRITE_METADATA);
     writer.u16(24);
     writer.u32(0);
     writer.u64(oxm.value);
     writer.u64(oxm.mask ?? FIELDS.metadata.full);
   }
-  writer.hex(flow.unknownInstructions ?? '');
+  if (flow.unknownInstructions !== undefined) writer.hex(flow.unknownInstructions);
   if (flow.gotoTable !== undefined) {
     writer.u16(OFPIT.GOTO_TABLE);
     writer.u16(8);

@@ -100,9 +100,16 @@ export const canonicalField = (field: Field, { value, mask }: FieldValue): Canon
 /** The fields of a match in canonical order and form, without those that any packet meets. */
 export const canonicalFields = (match: Match): readonly CanonicalField[] => {
   const fields: CanonicalField[] = [];
-  for (const [name, value] of Object.entries(match) as readonly [FieldName, FieldValue][]) {
-    const field = canonicalField(FIELDS[name], value);
-    if (field.mask !== 0n) fields.push(field);
+  let last = -1;
+  let isInOrder = true;
+  for (const name of Object.keys(match) as readonly FieldName[]) {
+    const value = match[name];
+    if (value === undefined) continue;
+    const canonical = canonicalField(FIELDS[name], value);
+    if (canonical.mask === 0n) continue;
+    isInOrder &&= canonical.field.order > last;
+    last = canonical.field.order;
+    fields.push(canonical);
   }
-  return fields.sort((a, b) => a.field.order - b.field.order);
+  return isInOrder ? fields : fields.sort((a, b) => a.field.order - b.field.order);
 };

@@ -1,4 +1,4 @@
-import { invalidField } from '#platform/errors/domain-error.ts';
+import { type DomainError, invalidField } from '#platform/errors/domain-error.ts';
 import { type ByteReader, type ByteWriter, malformed } from './bytes.ts';
 import { FIELDS, fieldByNumber } from './fields.ts';
 import type { Field, FieldName, Prerequisite } from './fields.ts';
@@ -23,14 +23,18 @@ export const writeOxmHeader = (writer: ByteWriter, field: Field, hasMask = false
   writer.u8(hasMask ? field.bytes * 2 : field.bytes);
 };
 
-/** Throws `invalid` for a value that the field cannot have; `path` is where it stands. */
-export const checkValue = (path: string, { field, value, mask }: CanonicalField): void => {
-  if (value < 0n || value > field.full) {
-    throw invalidField(path, value, `does not fit the ${field.bits.toString()} bits of ${field.name}`);
-  }
-  if (mask !== undefined && (mask < 0n || mask > field.full)) {
-    throw invalidField(`${path}.mask`, mask, `does not fit the ${field.bits.toString()} bits of ${field.name}`);
-  }
+/** Whether the field can have the value and the mask. */
+export const fits = ({ field, value, mask }: CanonicalField): boolean =>
+  isWithin(value, field) && (mask === undefined || isWithin(mask, field));
+
+const isWithin = (value: bigint, { full }: Field): boolean => value >= 0n && value <= full;
+
+/** What is wrong with a value that does not fit; `path` is where it stands. */
+export const misfit = (path: string, { field, value, mask }: CanonicalField): DomainError => {
+  const rule = `does not fit the ${field.bits.toString()} bits of ${field.name}`;
+  return mask === undefined || !isWithin(value, field)
+    ? invalidField(path, value, rule)
+    : invalidField(`${path}.mask`, mask, rule);
 };
 
 /**
@@ -43,14 +47,14 @@ export const writeMatch = (writer: ByteWriter, match: Match, unknown = ''): void
   writer.u16(0);
   for (const oxm of canonicalFields(match)) {
     const { field } = oxm;
-    checkValue(`match.${field.name}`, oxm);
+    if (!fits(oxm)) throw misfit(`match.${field.name}`, oxm);
     if (oxm.mask !== undefined && !field.maskable) {
       throw invalidField(`match.${field.name}.mask`, oxm.mask, `is not possible: ${field.name} is matched in full`);
     }
     for (const need of field.needs) checkNeed(field, need, match);
     writeOxm(writer, oxm);
   }
-  writer.hex(unknown);
+  if (unknown !== '') writer.hex(unknown);
   writer.patchU16(start + 2, writer.length - start);
   writer.align(start);
 };
