@@ -16,6 +16,8 @@ export interface SwitchTools {
   readonly view: SwitchView;
   readonly numbers: PortNumbers;
   readonly sysctl: Sysctl;
+  /** Ports that were taken out and that the switch may still have. */
+  readonly leaving: Set<string>;
   /** One transaction; `live`: resolves once the switch works by it. */
   transact(operations: readonly DatabaseOperation[], live: boolean, signal: AbortSignal): Promise<void>;
   /** One answer per change: undefined when it is confirmed. */
@@ -111,6 +113,24 @@ const isolate = async (
   );
 };
 
+/** What is put in again is new to the switch only when that has seen it gone: until then it keeps the old device. */
+const transact = async (
+  tools: SwitchTools,
+  operations: readonly Operation[],
+  steps: readonly DatabaseOperation[],
+  live: boolean,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { leaving } = tools;
+  const changes = operations.map(changeOf);
+  if (changes.some((change) => change?.kind === 'add-port' && leaving.has(change.port.device)))
+    await tools.transact([], true, signal);
+  const settled = [...leaving];
+  await tools.transact(steps, live, signal);
+  if (live) for (const device of settled) leaving.delete(device);
+  else for (const change of changes) if (change?.kind === 'delete-port') leaving.add(change.device);
+};
+
 /** All in one transaction; when that fails each in its own, so that a bad one does not drop its neighbours. */
 const changeDatabase = async (
   tools: SwitchTools,
@@ -127,7 +147,7 @@ const changeDatabase = async (
     const live = operations.some(
       (operation) => operation.kind === REPLACES || LIVE.has(changeOf(operation)?.kind ?? 'add-flow'),
     );
-    if (steps.length > 0) await tools.transact(steps, live, signal);
+    if (steps.length > 0) await transact(tools, operations, steps, live, signal);
   } catch (thrown) {
     signal.throwIfAborted();
     const error = toError(thrown);

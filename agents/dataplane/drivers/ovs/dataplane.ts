@@ -126,6 +126,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
       view: this.#view,
       numbers: this.#numbers,
       sysctl: this.#sysctl,
+      leaving: new Set(),
       transact: async (operations, live, signal) => {
         await (live ? database.transactLive(operations, signal) : database.client.transact(operations, signal));
       },

@@ -78,11 +78,12 @@ const historyOf = (plugs: readonly Plug[]): { readonly steps: readonly Step[]; r
     steps.push(...(tapFirst ? [tap, ...plug] : [...plug, tap]));
     there = end === 'none';
     if (there) break;
+    const left = { isBroken: true };
     const unplug = database();
     const gone = kernel(link(index, 'gone'));
     if (end === 'port-first') steps.push(unplug, gone);
-    else if (end === 'tap-first') steps.push(gone, database(row(uuid, { isBroken: true })), unplug);
-    else steps.push(gone, database(row(uuid, { isBroken: true })));
+    else if (end === 'tap-first') steps.push(gone, database(row(uuid, left)), unplug);
+    else steps.push(gone, database(row(uuid, left)));
   }
   return { steps, there };
 };

@@ -6,7 +6,7 @@ export interface SwitchDevice {
   readonly uuid: string;
   /** Whether the agent put it there: then the device alone says whether it is there. */
   readonly isOurs: boolean;
-  /** Whether the switch could not open it. */
+  /** Whether the switch could not open it, or has seen it go. */
   readonly isBroken: boolean;
   /** `external_ids` as libvirt and Nova write them. */
   readonly portId?: string;
@@ -75,10 +75,10 @@ export class DeviceMerge {
     this.#switch = now;
     const events: LinkEvent[] = [];
     for (const [name, device] of before) {
+      if (now.get(name)?.uuid !== device.uuid) this.#seen.delete(device.uuid);
       if (now.has(name)) continue;
       const link = this.#kernel.get(name);
       if (!device.isOurs && !bridgeIsGone && link !== undefined) this.#released.set(name, link.index);
-      this.#seen.delete(device.uuid);
       events.push(...this.#evaluate(name));
     }
     for (const [name, device] of now) {

@@ -9,6 +9,7 @@ import { goneReason, whereabouts } from '../../plan/reasons.ts';
 import { bridgePortOf, destinationOf, neighbourOf, wantedRows } from '../../plan/wanted-rows.ts';
 import { tunnelName } from './devices.ts';
 import { planChangedFlood, planFlood } from './flood-plan.ts';
+import { ofThePast } from './flow-spec.ts';
 import type { FlowSpec } from './flow-spec.ts';
 import { sameSpec, specKey } from './flow-text.ts';
 import { networkFlows } from './flows.ts';
@@ -66,12 +67,12 @@ export const planNetwork = (site: Site, intent: NetworkIntent, observed: Observe
   ]);
 
   // Flows that name a port which is made anew have its old number.
-  const anew = new Set(
-    ports
-      .map(({ device }) => device)
-      .filter((device) => isStale(observed.ports.get(device), observed.indexes?.get(device))),
-  );
-  const flows = observed.flows.filter((flow) => !names(flow, anew));
+  const past = new Map<string, number>();
+  for (const { device } of ports) {
+    const known = observed.ports.get(device);
+    if (known?.ofport !== undefined && isStale(known, observed.indexes?.get(device))) past.set(device, known.ofport);
+  }
+  const flows = past.size === 0 ? observed.flows : observed.flows.map((flow) => ofThePast(flow, past));
   const there = new Map(flows.map((flow) => [specKey(flow), flow]));
   const wanted = wantedFlows(site, intent, isHere);
   const additions: Operation[] = [];
@@ -222,11 +223,6 @@ const isolation = (steps: BridgeOperations, { networkId }: NetworkIntent, { devi
 /** Whether the agent put the port there for an earlier device of that name. */
 const isStale = (known: SwitchPort | undefined, index: number | undefined): boolean =>
   known?.isOurs === true && known.index !== undefined && index !== undefined && known.index !== index;
-
-/** Whether the flow has to do with one of the devices. */
-const names = ({ inPort, actions }: FlowSpec, devices: ReadonlySet<string>): boolean =>
-  (inPort !== undefined && devices.has(inPort)) ||
-  actions.some((action) => action.kind === 'output' && devices.has(action.device));
 
 const planPort = (
   steps: BridgeOperations,

@@ -110,13 +110,14 @@ const portOf = (device: string, { port, interface: row }: PortRows): SwitchPort 
   };
 };
 
+/** A datapath in user space keeps a port whose device has gone: its `ifindex` is 0 then (netdev-linux.c). */
 const guestOf = ({ port, interfaceUuid, interface: row }: PortRows): SwitchDevice => {
   const isOurs = port.external_ids.has(PORT_OF_PORT);
   const [portId, mac, vmId] = ['iface-id', 'attached-mac', 'vm-id'].map((key) => row.external_ids.get(key));
   return {
     uuid: interfaceUuid,
     isOurs,
-    isBroken: row.error !== undefined || row.ofport === -1,
+    isBroken: row.error !== undefined || row.ofport === -1 || row.ifindex === 0,
     ...(portId !== undefined && { portId }),
     ...(mac !== undefined && { mac }),
     ...(vmId !== undefined && { vmId }),

@@ -94,6 +94,7 @@ export class FakeSwitch {
         view: this.view,
         numbers: this.#numbers,
         sysctl: this.#sysctl,
+        leaving: new Set(),
         transact: async (steps) => {
           this.database.transact(steps);
           this.#run();
