@@ -5,7 +5,7 @@ import type { Operation } from '../../model/operation.ts';
 import type { Rows } from '../../model/rows.ts';
 import { withoutRemovals } from '../../plan/removals.ts';
 import { wantedRows } from '../../plan/wanted-rows.ts';
-import { arbitraryWorld, changeOf, HOST, intentOf, NETWORK } from '../../testing/worlds.ts';
+import { arbitraryWorld, changeOf, DEVICES, HOST, intentOf, NETWORK } from '../../testing/worlds.ts';
 import type { World } from '../../testing/worlds.ts';
 import { planNetworkRemoval } from './plan.ts';
 import { floodTargets, rowsOf } from './rows.ts';
@@ -127,7 +127,7 @@ test('without the steps that say so nothing is taken away: no flow, no port, no 
   );
 });
 
-type Hand = 'delete' | 'change' | 'add' | 'unplug' | 'unmark' | 'tunnel' | 'restart';
+type Hand = 'delete' | 'change' | 'add' | 'unplug' | 'unmark' | 'remake' | 'restart';
 
 /** What somebody may do to a switch. */
 const meddle = async (fake: FakeSwitch, at: number, hand: Hand): Promise<void> => {
@@ -137,6 +137,11 @@ const meddle = async (fake: FakeSwitch, at: number, hand: Hand): Promise<void> =
   if (hand === 'unplug') await fake.apply(removal.filter(({ kind }) => kind === 'delete-port'));
   if (hand === 'unmark') await fake.apply(removal.filter(({ kind }) => kind === 'delete-network-mark'));
   if (hand === 'restart') fake.restartAgent();
+  if (hand === 'remake') {
+    const device = DEVICES[at % DEVICES.length] ?? '';
+    fake.removeDevice(device);
+    fake.addDevice(device);
+  }
   const flow = flows[at % flows.length];
   if (flow === undefined) return;
   const { actions: _, inPort, ...rest } = flow;
@@ -153,7 +158,7 @@ const meddle = async (fake: FakeSwitch, at: number, hand: Hand): Promise<void> =
 };
 
 test('whatever a hand takes away, changes or adds is put right, and nothing else is done', async () => {
-  const hand = fc.constantFrom<Hand>('delete', 'change', 'add', 'unplug', 'unmark', 'restart');
+  const hand = fc.constantFrom<Hand>('delete', 'change', 'add', 'unplug', 'unmark', 'remake', 'restart');
   const hands = fc.array(fc.tuple(fc.nat({ max: 40 }), hand), { maxLength: 5 });
   await fc.assert(
     fc.asyncProperty(arbitraryWorld, hands, async (world, picks) => {

@@ -29,13 +29,16 @@ export const allDone = (outcomes: readonly Outcome[]): void => {
 };
 
 /**
- * A switch as this driver meets it, with its database and its kernel: a port has a number once its device is there, a
- * number that is free is given again, flows stay when their ports go, `add` puts a flow in the place of its like.
+ * A switch as this driver meets it, with its database and its kernel: a port has a number once its device is there and
+ * keeps it when that goes, a number that is free is given again, flows stay when their ports go, `add` puts a flow in the
+ * place of its like.
  */
 export class FakeSwitch {
   readonly database = new FakeDatabase();
   readonly view: SwitchView;
-  readonly #devices = new Set<string>();
+  /** Of the kernel, with their indexes. */
+  readonly #devices = new Map<string, number>();
+  #lastIndex = 0;
   readonly #flows = new Map<string, Flow>();
   readonly #settings = new Map<string, string>();
   readonly #sysctl: Sysctl = {
@@ -54,7 +57,8 @@ export class FakeSwitch {
 
   /** A tap that somebody made. */
   addDevice(name: string): void {
-    this.#devices.add(name);
+    this.#lastIndex += 1;
+    this.#devices.set(name, this.#lastIndex);
     this.#run();
   }
 
@@ -64,8 +68,8 @@ export class FakeSwitch {
     this.#run();
   }
 
-  hasDevice(name: string): boolean {
-    return this.#devices.has(name);
+  indexOf(name: string): number | undefined {
+    return this.#devices.get(name);
   }
 
   /** The agent is another one: what it knew of numbers is forgotten. */
@@ -123,13 +127,14 @@ export class FakeSwitch {
       flows,
       ports: this.view.ports(),
       devices: new Set(there),
+      indexes: new Map(there.map((device) => [device, this.#devices.get(device) ?? 0])),
       exposed,
       ...(mark !== undefined && { mark }),
     };
   }
 
   #hasSetting(name: string): boolean {
-    return [...this.#devices].some((device) => name.includes(`.${device}.`));
+    return [...this.#devices.keys()].some((device) => name.includes(`.${device}.`));
   }
 
   #change(mod: FlowMod): void {
@@ -146,16 +151,12 @@ export class FakeSwitch {
   #run(): void {
     const used = new Set([...this.view.ports().values()].map(({ ofport }) => ofport));
     for (const { interfaceUuid, interface: row } of this.view.portRows().values()) {
-      const isMade = row.type !== '' || this.#devices.has(row.name);
-      if (!isMade) {
-        if (row.ofport !== -1)
-          this.database.write(Interface, interfaceUuid, {
-            ofport: -1,
-            error: `could not open network device ${row.name}`,
-          });
+      if (row.ofport !== undefined && row.ofport > 0) continue;
+      if (row.type === '' && !this.#devices.has(row.name)) {
+        const error = `could not open network device ${row.name}`;
+        if (row.error !== error) this.database.write(Interface, interfaceUuid, { ofport: -1, error });
         continue;
       }
-      if (row.ofport !== undefined && row.ofport > 0) continue;
       let ofport = row.name === this.view.bridge ? LOCAL : 1;
       while (used.has(ofport)) ofport += 1;
       used.add(ofport);

@@ -36,7 +36,8 @@ export const planOf = async (
 export const planChangeOf = (fake: FakeSwitch, intent: NetworkIntent, change: NetworkChange): readonly Operation[] =>
   planNetworkChange(SITE, intent, change, {
     ports: fake.view.ports(),
-    isExposed: (device) => fake.hasDevice(device),
+    isExposed: (device) => fake.indexOf(device) !== undefined,
+    indexOf: (device) => fake.indexOf(device),
   });
 
 /** Does what a look says, all of it. */
