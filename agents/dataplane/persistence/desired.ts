@@ -4,7 +4,7 @@ import { devicesOfOverlay } from './model/from-overlay.ts';
 import { parseDevices, refuseTwice } from './model/parse.ts';
 import type { DeviceSetText } from './model/parse.ts';
 import type { PersistenceRecord } from './store.ts';
-import { linkFiles, unmanagedFile } from './writers/extras.ts';
+import { linkFiles, unmanagedFiles } from './writers/extras.ts';
 import { WRITERS } from './writers/index.ts';
 import type { ConfigText, LeftOut, Rendered } from './writers/writer.ts';
 
@@ -19,7 +19,7 @@ export interface Desired {
   /** What udev does to devices, whatever the format. */
   readonly links: readonly ConfigText[];
   /** For where NetworkManager is there and does not keep the devices. */
-  readonly unmanaged: ConfigText;
+  readonly unmanaged: readonly ConfigText[];
   /** Devices that were asked for by name and that the format has no words for. */
   readonly unsupported: readonly LeftOut[];
   /** Equal where all of the above is. */
@@ -41,8 +41,8 @@ export const desiredOf = (record: PersistenceRecord, overlay: OverlayView | unde
   refuseTwice(persistent.devices);
   const writer = WRITERS[record.format];
   const rendered = writer.render(persistent);
-  const links = linkFiles(persistent).filter(() => rendered.files.length > 0);
-  const unmanaged = unmanagedFile(persistent);
+  const links = linkFiles(persistent);
+  const unmanaged = unmanagedFiles(persistent);
   return {
     ...{ record, persistent, rendered, links, unmanaged },
     unsupported: writer.render({ ...persistent, devices: asked }).leftOut,

@@ -182,10 +182,9 @@ export class Persistence implements Component {
     return desiredOf(record, record.isOverlay ? this.#overlay(record.name) : undefined);
   }
 
-  async #wanted({ persistent, rendered, links, unmanaged, record }: Desired): Promise<readonly ConfigText[]> {
+  async #wanted({ rendered, links, unmanaged, record }: Desired): Promise<readonly ConfigText[]> {
     const isManagedElsewhere = record.format !== 'networkmanager' && (await hasNetworkManager(this.#tools.files));
-    const tells = isManagedElsewhere && persistent.devices.length > 0;
-    return [...rendered.files, ...links, ...(tells ? [unmanaged] : [])];
+    return [...rendered.files, ...links, ...(isManagedElsewhere ? unmanaged : [])];
   }
 
   async #check(desired: Desired, inventory: Awaited<ReturnType<typeof takeInventory>>): Promise<void> {

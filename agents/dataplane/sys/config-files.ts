@@ -1,4 +1,4 @@
-import { lstat, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** A configuration file as it is. */
@@ -67,18 +67,23 @@ export class ConfigFiles {
   async write(path: string, text: string, mode: number): Promise<void> {
     const target = this.#at(path);
     const temporary = temporaryOf(target);
-    await mkdir(dirname(target), { recursive: true, mode: 0o755 });
+    await makeDirectory(dirname(target));
     // What a crash left may have another mode.
     await rm(temporary, { force: true });
-    const file = await open(temporary, 'wx', mode);
     try {
-      await file.chmod(mode);
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
+      const file = await open(temporary, 'wx', mode);
+      try {
+        await file.chmod(mode);
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, target);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
     }
-    await rename(temporary, target);
     await syncDirectory(dirname(target));
   }
 
@@ -95,6 +100,14 @@ export class ConfigFiles {
     return `${this.#root}${path}`;
   }
 }
+
+/** For all to read, whatever the umask of this process: others than root read configuration too. */
+const makeDirectory = async (path: string): Promise<void> => {
+  const first = await mkdir(path, { recursive: true });
+  for (let made = first === undefined ? '' : path; made.startsWith(first ?? '/'); made = dirname(made)) {
+    await chmod(made, 0o755);
+  }
+};
 
 const isAbsent = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');

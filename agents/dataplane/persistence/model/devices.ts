@@ -27,6 +27,8 @@ export interface LinuxBridge {
 export interface OvsBridgeDevice {
   readonly kind: 'ovs-bridge';
   readonly name: DeviceName;
+  /** It has the userspace datapath, and not the kernel's. */
+  readonly isUserspace: boolean;
   readonly addresses: readonly InterfaceAddress[];
   readonly mtu?: number;
 }
@@ -66,6 +68,8 @@ export interface VethEnd {
 /** A veth pair. */
 export interface VethPair {
   readonly kind: 'veth';
+  /** The agent makes it, and knows it by its marks; a device that bears them for no overlay's sake would be taken away. */
+  readonly isMarked: boolean;
   readonly ends: readonly [VethEnd, VethEnd];
   readonly mtu?: number;
 }

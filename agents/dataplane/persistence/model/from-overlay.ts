@@ -14,7 +14,13 @@ export const devicesOfOverlay = (
   { mtu, datapathType }: OverlayFacts,
 ): readonly PersistentDevice[] => {
   const ofMtu = mtu === undefined ? {} : { mtu };
-  const bridge: OvsBridgeDevice = { kind: 'ovs-bridge', name: spec.bridge, addresses: spec.addresses, ...ofMtu };
+  const bridge: OvsBridgeDevice = {
+    kind: 'ovs-bridge',
+    name: spec.bridge,
+    isUserspace: datapathType === 'netdev',
+    addresses: spec.addresses,
+    ...ofMtu,
+  };
   const tunnels = spec.peers.map((peer): OvsTunnel => ({
     kind: 'ovs-tunnel',
     name: peer.device,
@@ -24,6 +30,7 @@ export const devicesOfOverlay = (
   }));
   const links = spec.links.map(({ bridge: other, device, peerDevice }): VethPair => ({
     kind: 'veth',
+    isMarked: true,
     ends: [
       { name: device, master: { bridge: spec.bridge, kind: 'ovs' }, softwareChecksum: false },
       { name: peerDevice, master: { bridge: other, kind: 'linux' }, softwareChecksum: datapathType === 'netdev' },

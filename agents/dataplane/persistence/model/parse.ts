@@ -92,6 +92,7 @@ export const parseDevices = (text: DeviceSetText, { ovsBridges }: Surroundings):
     ];
     return {
       kind: 'veth',
+      isMarked: false,
       ends: [
         {
           name: parseOverlayDevice(`${field}.name`, each.name),

@@ -14,8 +14,7 @@ export const NETWORK_MANAGER_SETTINGS = '/etc/NetworkManager/conf.d';
  * which the agent knows them as its own, which neither NetworkManager nor networkd can set, and checksums.
  */
 export const linkFiles = (persistent: Persistent): readonly ConfigText[] => {
-  if (!persistent.isOverlay) return [];
-  const ends = persistent.devices.flatMap((device) => (device.kind === 'veth' ? device.ends : []));
+  const ends = persistent.devices.flatMap((each) => (each.kind === 'veth' && each.isMarked ? each.ends : []));
   return ends.map(({ name, softwareChecksum }) => ({
     path: `${SYSTEMD_NETWORK}/05-weft-${persistent.owner}-${name}.link`,
     mode: 0o644,
@@ -33,18 +32,12 @@ export const linkFiles = (persistent: Persistent): readonly ConfigText[] => {
   }));
 };
 
-/** Tells NetworkManager to leave devices alone that others keep (NetworkManager.conf(5)). */
-export const unmanagedFile = (persistent: Persistent): ConfigText => ({
-  path: `${NETWORK_MANAGER_SETTINGS}/90-weft-${persistent.owner}.conf`,
-  mode: 0o644,
-  text: renderIni(headerOf(persistent.owner), [
-    [
-      'keyfile',
-      {
-        'unmanaged-devices+': deviceNames(persistent)
-          .map((name) => `interface-name:=${name}`)
-          .join(','),
-      },
-    ],
-  ]),
-});
+/** Tells NetworkManager to leave devices alone that others keep (NetworkManager.conf(5)); nothing where there are none. */
+export const unmanagedFiles = (persistent: Persistent): readonly ConfigText[] => {
+  const devices = deviceNames(persistent).map((name) => `interface-name:=${name}`);
+  if (devices.length === 0) return [];
+  // After all others: one of them that says `unmanaged-devices=` would take back what was added before it.
+  const path = `${NETWORK_MANAGER_SETTINGS}/zz-weft-${persistent.owner}.conf`;
+  const sections = [['keyfile', { 'unmanaged-devices+': devices.join(',') }]] as const;
+  return [{ path, mode: 0o644, text: renderIni(headerOf(persistent.owner), sections) }];
+};

@@ -89,7 +89,7 @@ const renderDevice = (
   }
 };
 
-const ovsBridge = (persistent: Persistent, { name, addresses, mtu }: OvsBridgeDevice): string =>
+const ovsBridge = (persistent: Persistent, { name, isUserspace, addresses, mtu }: OvsBridgeDevice): string =>
   assignments({
     ...{ DEVICE: name, ONBOOT: 'yes', DEVICETYPE: 'ovs', TYPE: 'OVSBridge', BOOTPROTO: 'static' },
     ...ipv6Of(addresses),
@@ -98,6 +98,7 @@ const ovsBridge = (persistent: Persistent, { name, addresses, mtu }: OvsBridgeDe
     HOTPLUG: 'no',
     ...(mtu === undefined ? {} : { MTU: mtu.toString() }),
     OVS_EXTRA: extra([
+      ...(isUserspace ? [`set Bridge ${name} datapath_type=netdev`] : []),
       ...(persistent.isOverlay ? [`set Bridge ${name} external_ids:${OVERLAY_ID}=${persistent.owner}`] : []),
       ...(mtu === undefined ? [] : [`set Interface ${name} mtu_request=${mtu.toString()}`]),
     ]),

@@ -18,7 +18,7 @@ export const networkd: PersistenceWriter = {
   render: (persistent) => {
     const own = new Set(persistent.devices.flatMap((each) => (each.kind === 'bridge' ? [each.name] : [])));
     return {
-      files: persistent.devices.flatMap((device) => filesOf(persistent, device, own)),
+      files: once(persistent.devices.flatMap((device) => filesOf(persistent, device, own))),
       commands: [['networkctl', 'reload']],
       leftOut: persistent.devices.flatMap(leftOutOf),
     };
@@ -39,6 +39,11 @@ export const networkd: PersistenceWriter = {
 
 /** Stands in the unit of a bridge that others keep, and that networkd has to know to put devices into it. */
 const OF_OTHERS = 'kept by others';
+
+/** Two devices may be in one bridge of others: its unit is the same. */
+const once = (files: readonly ConfigText[]): readonly ConfigText[] => [
+  ...new Map(files.map((file) => [file.path, file])).values(),
+];
 
 // Before what distributions and people put there: of several that match, the first counts.
 const fileOf = ({ owner }: Persistent, device: string, suffix: string, sections: readonly Section[]): ConfigText => ({

@@ -64,12 +64,18 @@ const profilesOfDevice = (persistent: Persistent, device: PersistentDevice): rea
     ? [['ovs-external-ids', { [`data.${OVERLAY_ID}`]: persistent.owner }]]
     : [];
   /** A device in a bridge of Open vSwitch is in a port of its name, which is in the bridge. */
-  const inBridge = (type: string, name: string, into: Membership | undefined, own: readonly Section[]): Profile[] => {
+  const inBridge = (
+    type: string,
+    name: string,
+    into: Membership | undefined,
+    own: readonly Section[],
+    portMarks: readonly Section[] = [],
+  ): Profile[] => {
     if (into?.kind !== 'ovs') {
       return [profile(type, name, into && { name: into.bridge, type: 'bridge' }, [...own, ...addressing(into, [])])];
     }
     return [
-      profile('ovs-port', name, { name: into.bridge, type: 'ovs-bridge' }, [['ovs-port', {}], ...marks]),
+      profile('ovs-port', name, { name: into.bridge, type: 'ovs-bridge' }, [['ovs-port', {}], ...portMarks]),
       profile(type, name, { name, type: 'ovs-port' }, [...own, ['ovs-interface', { type: 'system' }]]),
     ];
   };
@@ -84,8 +90,11 @@ const profilesOfDevice = (persistent: Persistent, device: PersistentDevice): rea
       ];
     case 'ovs-bridge':
       return [
-        profile('ovs-bridge', device.name, undefined, [['ovs-bridge', {}], ...marks]),
-        profile('ovs-port', device.name, { name: device.name, type: 'ovs-bridge' }, [['ovs-port', {}], ...marks]),
+        profile('ovs-bridge', device.name, undefined, [
+          ['ovs-bridge', device.isUserspace ? { 'datapath-type': 'netdev' } : {}],
+          ...marks,
+        ]),
+        profile('ovs-port', device.name, { name: device.name, type: 'ovs-bridge' }, [['ovs-port', {}]]),
         profile('ovs-interface', device.name, { name: device.name, type: 'ovs-port' }, [
           ...ethernet(device.mtu),
           ['ovs-interface', { type: 'internal' }],
@@ -110,11 +119,17 @@ const profilesOfDevice = (persistent: Persistent, device: PersistentDevice): rea
     case 'veth': {
       const [one, other] = device.ends;
       return [[one, other.name] as const, [other, one.name] as const].flatMap(([end, peer]) =>
-        inBridge('veth', end.name, end.master, [
-          ...ethernet(device.mtu),
-          ['veth', { peer }],
-          ...(end.softwareChecksum ? ([['ethtool', { 'feature-tx-checksum-ip-generic': 'false' }]] as const) : []),
-        ]),
+        inBridge(
+          'veth',
+          end.name,
+          end.master,
+          [
+            ...ethernet(device.mtu),
+            ['veth', { peer }],
+            ...(end.softwareChecksum ? ([['ethtool', { 'feature-tx-checksum-ip-generic': 'false' }]] as const) : []),
+          ],
+          device.isMarked ? marks : [],
+        ),
       );
     }
     case 'nic':

@@ -33,7 +33,12 @@ const commandsOf = (device: PersistentDevice): readonly (readonly string[])[] =>
       ];
     case 'ovs-bridge':
       return [
-        add('ovs-bridge', 'conn.interface', device.name),
+        add(
+          'ovs-bridge',
+          'conn.interface',
+          device.name,
+          ...(device.isUserspace ? ['ovs-bridge.datapath-type', 'netdev'] : []),
+        ),
         add('ovs-port', 'conn.interface', device.name, 'master', device.name),
         add(
           'ovs-interface',
