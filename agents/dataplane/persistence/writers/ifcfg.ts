@@ -8,7 +8,7 @@ import type { LeftOut, PersistenceWriter, Setting } from './writer.ts';
 
 const DIRECTORY = '/etc/sysconfig/network-scripts';
 
-/** `"…"` forces quotes as the installer of the distribution writes them; a bare value has them where the shell needs them. */
+/** Keys in order. A value in quotes is written with them, as the distribution's installer writes it; undefined: left out. */
 type Lines = Readonly<Record<string, string | undefined>>;
 
 /**

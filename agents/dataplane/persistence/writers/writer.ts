@@ -1,4 +1,4 @@
-import type { Persistent, PersistentDevice } from '../model/devices.ts';
+import type { Persistent } from '../model/devices.ts';
 
 /** How persistent configuration is written. */
 export type PersistenceFormat = 'networkmanager' | 'ifcfg' | 'networkd';
@@ -47,6 +47,3 @@ export interface PersistenceWriter {
   /** The devices that a file is about, whoever wrote it: names, and MAC addresses in lower case. */
   devicesOf(name: string, text: string): readonly string[];
 }
-
-/** Why a device cannot be had, or undefined. */
-export type Gap = (device: PersistentDevice) => string | undefined;
