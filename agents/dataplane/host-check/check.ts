@@ -1,5 +1,6 @@
 import type { Verdict } from './finding.ts';
-import type { CheckTools, Survey } from './survey.ts';
+import type { CheckTools } from './check-tools.ts';
+import type { Survey } from './survey.ts';
 
 /** One question about the host. */
 export interface Check {

@@ -6,7 +6,8 @@ import { checks as allChecks } from './checks/index.ts';
 import { remedyLine, skipped, type Finding, type RemedyStep, type Severity, type Verdict } from './finding.ts';
 import { readRuleset } from './firewall/read.ts';
 import { surveyHost, type HostSources, type SurveyWish } from './look.ts';
-import type { CheckTools, Survey } from './survey.ts';
+import type { CheckTools } from './check-tools.ts';
+import type { Survey } from './survey.ts';
 import { probePeers } from './underlay/probe.ts';
 
 export interface HostCheckWish extends SurveyWish {

@@ -35,7 +35,7 @@ const bridgesOf = ({ driver, overlays, links }: Survey): readonly string[] => {
 };
 
 /** One finding per rule that stops frames between two ports of a bridge. */
-export const judgeBridges = (
+const judgeBridges = (
   bridges: readonly string[],
   version: Packet['version'],
   setting: string,

@@ -1,6 +1,6 @@
 import type { Check } from '../check.ts';
 import { judged, run, skipped, type Finding } from '../finding.ts';
-import type { ClockReading } from '../survey.ts';
+import type { ClockReading } from '../check-tools.ts';
 
 /** Past this, times of traces and events of two hosts cannot be set against each other. */
 const WARNING_MS = 2_000;

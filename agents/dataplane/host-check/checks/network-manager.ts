@@ -3,7 +3,7 @@ import { judged, PASSED, run, type Finding } from '../finding.ts';
 import type { DevicePattern } from '../managers/devices.ts';
 import { ownDevices } from '../managers/devices.ts';
 import { dropIn, managedDevices } from '../managers/network-manager.ts';
-import type { CheckTools } from '../survey.ts';
+import type { CheckTools } from '../check-tools.ts';
 
 /** Whether NetworkManager is about to manage weft's devices. */
 export const networkManager: Check = {

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { Check } from '../check.ts';
 import { judged, PASSED, run, type Finding } from '../finding.ts';
 import { globMatches, ownDevices, type DevicePattern } from '../managers/devices.ts';
-import type { CheckTools } from '../survey.ts';
+import type { CheckTools } from '../check-tools.ts';
 
 /** Where systemd.network(5) looks, the first of two files of one name. */
 const FOLDERS = [

@@ -1,7 +1,7 @@
 import { DomainError } from '#platform/errors/domain-error.ts';
 import type { Check } from '../check.ts';
 import { judged, PASSED, run, skipped, type Verdict } from '../finding.ts';
-import type { CheckTools } from '../survey.ts';
+import type { CheckTools } from '../check-tools.ts';
 
 /** Why Open vSwitch is not looked at. */
 const NO_NEED = 'nothing here uses Open vSwitch';

@@ -32,7 +32,7 @@ export interface OverlaySource {
 }
 
 /** A network that the underlay is part of is trusted by nobody but the operator. */
-export const judgeSources = (sources: readonly OverlaySource[], vteps: readonly IpAddress[]): readonly Finding[] =>
+const judgeSources = (sources: readonly OverlaySource[], vteps: readonly IpAddress[]): readonly Finding[] =>
   sources
     .filter(({ now, forGood }) => !now || !forGood)
     .map(({ network, now }) => {

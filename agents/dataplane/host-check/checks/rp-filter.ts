@@ -31,7 +31,7 @@ const bearersOf = ({ vtep, overlays, links }: Survey): readonly string[] => {
 const STRICT = 1;
 
 /** `modes` is what the kernel goes by for each device that bears a VTEP address. */
-export const judgeFilters = (
+const judgeFilters = (
   { peers, routes }: Pick<Survey, 'peers' | 'routes'>,
   modes: ReadonlyMap<string, number>,
 ): readonly Finding[] =>

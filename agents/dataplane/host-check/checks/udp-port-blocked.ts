@@ -29,7 +29,7 @@ export interface TunnelBlock {
 }
 
 /** Asks the rules about a packet from and to each peer; with no peers, from and to anybody. */
-export const blocksOf = (survey: Survey, ruleset: Ruleset): readonly TunnelBlock[] => {
+const blocksOf = (survey: Survey, ruleset: Ruleset): readonly TunnelBlock[] => {
   const [device] = survey.underlay;
   const version = survey.vtep === undefined ? 4 : ipVersion(survey.vtep);
   const ways = survey.peers.map(({ address, udpPort }) => ({
@@ -67,7 +67,7 @@ export const blocksOf = (survey: Survey, ruleset: Ruleset): readonly TunnelBlock
 };
 
 /** One finding per port and way; `zone` is firewalld's for the underlay, where firewalld runs. */
-export const judgeBlocks = (blocks: readonly TunnelBlock[], zone: string | undefined): readonly Finding[] => {
+const judgeBlocks = (blocks: readonly TunnelBlock[], zone: string | undefined): readonly Finding[] => {
   const groups = Map.groupBy(blocks, ({ packet }) => `${packet.way} ${packet.udpPort}`);
   return [...groups.values()].map((group) => {
     const [first] = group;

@@ -20,7 +20,7 @@ export const udpPortNotPermanent: Check = {
 };
 
 /** `fleeting` are the ports that are open now and not for good. */
-export const judgePermanence = (zone: string, fleeting: readonly number[]): readonly Finding[] =>
+const judgePermanence = (zone: string, fleeting: readonly number[]): readonly Finding[] =>
   fleeting.map((port) => ({
     severity: 'warning',
     title: `firewalld lets VXLAN in until its next start only: UDP port ${port}`,
