@@ -1,6 +1,6 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
-/** Suites that fill the machine with namespaces and processes: one file at a time, after all others. */
+/** Suites that fill the machine with namespaces and processes: two files at a time, after all others. */
 const SYSTEMS = ['test/{e2e,netns,fault,system,docs}/**/*.test.ts', 'cli/{lab,up}/**/*.test.ts'];
 
 export default defineConfig({
@@ -25,7 +25,7 @@ export default defineConfig({
         test: {
           name: 'systems',
           include: SYSTEMS,
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },

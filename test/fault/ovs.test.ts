@@ -70,7 +70,9 @@ describe('a host with Open vSwitch', () => {
     expect(await flows()).toEqual(before);
   });
 
-  test('has all its flows again as soon as a killed ovs-vswitchd is back, long before a look is due', async () => {
+  test('has all its flows again as soon as a killed ovs-vswitchd is back, long before a look is due', async ({
+    annotate,
+  }) => {
     const before = await flows();
     await using pinger = new Pinger(lab, 'near', target(), 5);
     await sleep(300, soon());
@@ -85,9 +87,8 @@ describe('a host with Open vSwitch', () => {
     expect(passing - back).toBeLessThan(3_000);
     // The gap is what it is on this machine; that there is one shows that the test cut something.
     expect(lost).toBeGreaterThan(0);
-    process.stdout.write(
-      `ovs-vswitchd killed and started: ${(lost * 5).toString()} ms without an answer, passing ${Math.round(passing - killed).toString()} ms after the kill\n`,
-    );
+    const passingAfter = Math.round(passing - killed).toString();
+    await annotate(`${(lost * 5).toString()} ms without an answer, passing ${passingAfter} ms after the kill`);
     await weft.inSync(network.id, 2);
     expect(await plan()).toEqual({ operations: [] });
   });
