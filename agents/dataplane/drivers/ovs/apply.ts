@@ -7,7 +7,7 @@ import type { Sysctl } from '../../sys/sysctl.ts';
 import { databaseOperations } from './database-operations.ts';
 import { numbered } from './flow-spec.ts';
 import type { DatabaseChange, OvsChange, OvsOperation } from './operations.ts';
-import { WHOLE_COOKIE } from './pipeline.ts';
+import { NEARLY_WHOLE_COOKIE, WHOLE_COOKIE } from './pipeline.ts';
 import type { PortNumbers } from './port-numbers.ts';
 import type { SwitchView } from './switch-view.ts';
 
@@ -229,5 +229,5 @@ const modOf = (
   if (flow === undefined) return { mod: undefined, missing };
   return isAddition
     ? { mod: { command: 'add', flow }, missing }
-    : { mod: { command: 'delete_strict', flow, cookie: flow.cookie, cookieMask: WHOLE_COOKIE }, missing: [] };
+    : { mod: { command: 'delete_strict', flow, cookie: flow.cookie, cookieMask: NEARLY_WHOLE_COOKIE }, missing: [] };
 };

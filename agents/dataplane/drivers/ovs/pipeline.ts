@@ -26,6 +26,11 @@ export const cookieOf = (vni: Vni): bigint => STAMP | BigInt(vni);
 
 /** Compares all of a cookie. */
 export const WHOLE_COOKIE = (1n << 64n) - 1n;
+/**
+ * Compares all of a cookie but its first bit, which is 0 in ours. For one flow that is known by its match: with all bits
+ * the switch looks for it among all flows of that cookie, one by one (ofproto.c, collect_rules_strict).
+ */
+export const NEARLY_WHOLE_COOKIE = WHOLE_COOKIE >> 1n;
 
 const LARGEST_VNI = 0xff_ffffn;
 /** Above all VNIs. */
