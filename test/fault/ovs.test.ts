@@ -107,6 +107,7 @@ describe('a host with Open vSwitch', () => {
     expect(now).not.toContain(near.mac_address);
     expect(await ping(lab, 'added', target(), 3, 50)).toMatchObject({ received: 3 });
     await weft.kill('added');
+    await weft.converged(network.id, 1);
     await weft.boot('near', 'h1', near, network);
     await weft.inSync(network.id, 2);
   });
