@@ -10,6 +10,7 @@ import { parseVni } from '#platform/net/vni.ts';
 import { client } from '#platform/rpc/client.ts';
 import type { RpcService } from '#platform/rpc/handlers.ts';
 import { agentService } from './api/agent-service.ts';
+import { composeLibvirt } from './compose-libvirt.ts';
 import { composeHostCheck } from './compose-host-check.ts';
 import { composeOverlays, composeSwitch } from './compose-overlays.ts';
 import { composePersistence } from './compose-persistence.ts';
@@ -23,8 +24,10 @@ import { L2popSource } from './intake/l2pop-source.ts';
 import { NatsFeed } from './intake/nats-feed.ts';
 import { TopologyRegistry } from './intake/topology-registry.ts';
 import type { HostIdentity } from './model/intent.ts';
+import type { HostLimits } from './plan/refusal.ts';
 import { EventLog } from './reconcile/event-log.ts';
 import { HostAgent } from './reconcile/host-agent.ts';
+import { PinnedNetworks } from './reconcile/pinned-networks.ts';
 import { PendingDowns } from './reconcile/pending-downs.ts';
 import { ReportedDevices } from './reconcile/reported-devices.ts';
 import { dialUnix } from './sys/stream-socket.ts';
@@ -55,9 +58,10 @@ export const composeAgent = async (
     const overlays = composeOverlays(config, shares, log);
     const persistence = composePersistence(config, shares, overlays.component, log);
     const hostCheck = composeHostCheck(config, { database, overlays: overlays.component });
+    const libvirt = composeLibvirt(config, shares, log);
     return {
-      components: [ovsdb, overlays.component, persistence.component],
-      services: [overlays.service, persistence.service, hostCheck],
+      components: [ovsdb, overlays.component, persistence.component, libvirt.records, ...libvirt.components],
+      services: [overlays.service, persistence.service, hostCheck, libvirt.service],
     };
   }
   const address = parseUnicastIp('vtep-address', config.vtepAddress ?? '');
@@ -93,17 +97,19 @@ export const composeAgent = async (
     leaseMs: config.leaseMs,
     agentVersion: VERSION,
   };
+  const limits: HostLimits = {
+    hostId: config.hostId,
+    underlayMtu,
+    underlayVersion: ipVersion(address),
+    parseVni: (vni) => parseVni('segmentation_id', vni),
+  };
+  const registry = new TopologyRegistry(topology, registration);
   const agent = new HostAgent(
     {
       host,
-      limits: {
-        hostId: config.hostId,
-        underlayMtu,
-        underlayVersion: ipVersion(address),
-        parseVni: (vni) => parseVni('segmentation_id', vni),
-      },
+      limits,
       dataplane,
-      registry: new TopologyRegistry(topology, registration),
+      registry,
       source: new L2popSource(l2pop, config.hostId, log),
       feed: new NatsFeed(bus, config.hostId, log),
       states: new DesiredStore(files, host, log),
@@ -150,8 +156,28 @@ export const composeAgent = async (
       held: () => agent.networks.all.map(({ table: { networkId, mtu } }) => ({ networkId, mtu })),
     },
   });
+  const pinned = new PinnedNetworks({ networks: agent.networks, directory: registry, dataplane, limits });
+  const libvirt = composeLibvirt(
+    config,
+    {
+      ...shares,
+      mesh: {
+        networks: pinned,
+        learn: (facts) => {
+          agent.devices.learn(facts);
+        },
+      },
+    },
+    log,
+  );
   return {
-    components: [clients, nats, ovsdb, dataplane, agent, catchUp, overlays.component, persistence.component],
-    services: [agentService({ agent, dataplane, host, underlayMtu }), overlays.service, persistence.service, hostCheck],
+    components: [
+      ...[clients, nats, ovsdb, dataplane, libvirt.records, agent, catchUp],
+      ...[overlays.component, persistence.component, ...libvirt.components],
+    ],
+    services: [
+      agentService({ agent, dataplane, host, underlayMtu }),
+      ...[overlays.service, persistence.service, hostCheck, libvirt.service],
+    ],
   };
 };

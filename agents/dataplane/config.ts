@@ -43,6 +43,7 @@ export const agentSettings = defineSettings({
     z.enum(['auto', 'system', 'netdev']).default('auto'),
   ),
   ovsRunDir: setting('where Open vSwitch has its sockets', path.default('/run/openvswitch')),
+  libvirtRunDir: setting('where libvirt has its sockets', path.default('/run/libvirt')),
   listen: setting(
     'where to serve gRPC: unix:/path, host:port or [IPv6]:port, one or more',
     z.array(address).min(1).default(['unix:/run/weft/agent.sock']),

@@ -1,5 +1,6 @@
 import { AgentServiceService } from '#proto/weft/agent/v1/agent.ts';
 import { HostCheckServiceService } from '#proto/weft/agent/v1/host_check.ts';
+import { LibvirtNetworkServiceService } from '#proto/weft/agent/v1/libvirt.ts';
 import { OverlayServiceService } from '#proto/weft/agent/v1/overlay.ts';
 import { PersistenceServiceService } from '#proto/weft/agent/v1/persistence.ts';
 import { IpamServiceService } from '#proto/weft/ipam/v1/ipam.ts';
@@ -70,6 +71,12 @@ export class Connections implements Disposable {
   async persistence(host: string): Promise<RpcClient<typeof PersistenceServiceService>> {
     const { agent } = await this.endpoints();
     return this.#kept(client(PersistenceServiceService, agent(host)));
+  }
+
+  /** The libvirt networks of a host: of the lab, or at the agent's address. */
+  async libvirt(host: string): Promise<RpcClient<typeof LibvirtNetworkServiceService>> {
+    const { agent } = await this.endpoints();
+    return this.#kept(client(LibvirtNetworkServiceService, agent(host)));
   }
 
   [Symbol.dispose](): void {

@@ -4,6 +4,7 @@ import { fdbCommands } from './fdb.ts';
 import { hostCheckCommand } from './host-check.ts';
 import { hostCommands } from './host.ts';
 import { labCommands } from './lab.ts';
+import { libvirtCommands } from './libvirt.ts';
 import { networkCommands } from './network.ts';
 import { overlayCommands } from './overlay.ts';
 import { persistCommands } from './persist.ts';
@@ -45,6 +46,7 @@ export const commands: readonly Command[] = [
   hostCheckCommand,
   ...fdbCommands,
   ...overlayCommands,
+  ...libvirtCommands,
   ...persistCommands,
   ...explainCommands,
   ...statusCommands,

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { LibvirtNetwork } from '#proto/weft/agent/v1/libvirt.ts';
 import { Port, type Network } from '#proto/weft/topology/v1/topology.ts';
+import { DomainError } from '#platform/errors/domain-error.ts';
 import { parseCidr } from '#platform/net/cidr.ts';
 import type { Command, CommandContext, Flag } from '../command.ts';
 import { Connections } from '../client/connections.ts';
@@ -22,6 +24,7 @@ import {
   labList,
   labStatus,
   labUp,
+  machineBoot,
   machineConsole,
   machineRun,
   preflight,
@@ -75,6 +78,38 @@ const guestPort = async (
   return { id: port.id, mac: port.mac_address, ips, gateways: [...gateways.values()], mtu: network.mtu };
 };
 
+/** The libvirt network by which machines of a host come into a network; libvirt is started where it is not. */
+const libvirtNetwork = async (
+  { connections, signal }: CommandContext,
+  lab: string,
+  host: string,
+  { id, name }: Network,
+): Promise<string> => {
+  try {
+    await labLibvirtUp({ lab, host }, signal);
+  } catch (thrown) {
+    // It runs: what is wanted.
+    if (!(thrown instanceof DomainError && thrown.reason === 'PROCESS_EXISTS')) throw thrown;
+  }
+  const libvirt = await connections.libvirt(host);
+  const { networks } = await libvirt.listLibvirtNetworks({}, { signal });
+  const known = networks.find(({ target }) => target?.$case === 'network_id' && target.value === id);
+  if (known?.active === true) return known.name;
+  const wish = {
+    name: name === '' ? `weft-${id.slice(0, 11)}` : name,
+    target: { $case: 'network_id', value: id },
+  } as const;
+  const request = { network: LibvirtNetwork.fromPartial(known ?? wish), force: false, validate_only: false };
+  const { results } = await libvirt.applyLibvirtNetwork(request, { signal });
+  const failed = results.find(({ done }) => !done);
+  if (failed === undefined) return request.network.name;
+  throw new DomainError(
+    'internal',
+    'LAB_COMMAND_FAILED',
+    `${failed.operation?.command ?? ''} on ${host}: ${failed.error}`,
+  );
+};
+
 const boot = async (outer: CommandContext): Promise<number | undefined> => {
   const lab = labName(outer);
   using context = inLab(outer, lab);
@@ -93,7 +128,13 @@ const boot = async (outer: CommandContext): Promise<number | undefined> => {
     port = await topology.createPort({ port: wish, request_id: randomUUID(), validate_only: false }, { signal });
   }
   const network = await topology.getNetwork({ id: port.network_id }, { signal });
-  const guest = await vmBoot({ lab, host, name, port: await guestPort(context, port, network) }, signal);
+  const spec = await guestPort(context, port, network);
+  const guest = flags.on('real')
+    ? await machineBoot(
+        { lab, host, name, port: spec, network: await libvirtNetwork(context, lab, host, network) },
+        signal,
+      )
+    : await vmBoot({ lab, host, name, port: spec }, signal);
   output.text(
     `booted ${name} on ${host}: port ${port.id}, ${guest.tap}, ${guest.port.ips.map(({ address }) => address).join(' ')}`,
   );
@@ -328,6 +369,7 @@ export const labCommands: readonly Command[] = [
       name: NAME,
       network: { type: 'string', value: 'NETWORK', doc: 'makes a port in this network' },
       port: { type: 'string', value: 'PORT', doc: 'takes this port' },
+      real: { type: 'boolean', doc: 'a virtual machine of the libvirt of that host; a namespace otherwise' },
     },
     run: boot,
   },

@@ -24,14 +24,15 @@ export const runInMachine = async (
   const echo = (name: string): string => `echo weft-''${name}-${nonce}`;
   const socket = createConnection({ path: socketPath });
   const done = Promise.withResolvers<RunResult>();
-  const fail = (code: 'deadline' | 'unavailable', reason: string, why: string): void => {
-    done.reject(new DomainError(code, reason, `${argv.join(' ')}: ${why}`));
+  const unreachable = (why: string): void => {
+    done.reject(new DomainError('unavailable', 'MACHINE_UNREACHABLE', `${argv.join(' ')}: ${why}`));
   };
   const abort = (): void => {
     done.reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)));
   };
   const timer = setTimeout(() => {
-    fail('deadline', 'COMMAND_TOO_SLOW', `was not done in ${deadlineMs.toString()} ms`);
+    const why = `${argv.join(' ')} was not done in ${deadlineMs.toString()} ms`;
+    done.reject(new DomainError('deadline', 'COMMAND_TOO_SLOW', why));
   }, deadlineMs);
   signal.addEventListener('abort', abort, { once: true });
   let said = '';
@@ -58,10 +59,10 @@ export const runInMachine = async (
       done.resolve({ exitCode: Number(code), stdout: stdout.replaceAll('\r\n', '\n'), stderr: '' });
     })
     .on('error', (error) => {
-      fail('unavailable', 'MACHINE_UNREACHABLE', error.message);
+      unreachable(error.message);
     })
     .on('close', () => {
-      fail('unavailable', 'MACHINE_UNREACHABLE', 'the machine has ended');
+      unreachable('the machine has ended');
     });
   try {
     return await done.promise;

@@ -2,6 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
 import { toError } from '#platform/errors/domain-error.ts';
 import { dockerPrograms } from '../../cli/lab/docker-files.ts';
+import { libvirtFiles } from '../../cli/lab/libvirt-files.ts';
 import { preflight } from '../../cli/lab/index.ts';
 import { runProgram } from '../../cli/lab/run.ts';
 import type { Need } from './page.ts';
@@ -34,16 +35,24 @@ const CHECKS: Readonly<Record<Need, Check>> = {
       if (!(await isInstalled(tool))) missing.push(tool);
     return missing.length === 0 ? undefined : `there is no ${missing.join(', ')}: apt-get install openvswitch-switch`;
   },
-  docker: async (signal) => {
-    const { exitCode, stderr } = await runProgram([SETUP, 'docker'], { deadlineMs: SETUP_MS }, signal);
-    if (exitCode !== 0) return stderr.trim().split('\n').at(-1) ?? `infra/setup.sh docker ended with ${exitCode}`;
-    try {
-      dockerPrograms();
-      return undefined;
-    } catch (thrown) {
-      return toError(thrown).message;
-    }
-  },
+  docker: async (signal) => await unpacked('docker', dockerPrograms, signal),
+  libvirt: async (signal) => await unpacked('libvirt', libvirtFiles, signal),
+};
+
+/** What a lab is given by packages that are unpacked and not installed. */
+const unpacked = async (
+  what: 'docker' | 'libvirt',
+  look: () => unknown,
+  signal: AbortSignal,
+): Promise<string | undefined> => {
+  const { exitCode, stderr } = await runProgram([SETUP, what], { deadlineMs: SETUP_MS }, signal);
+  if (exitCode !== 0) return stderr.trim().split('\n').at(-1) ?? `infra/setup.sh ${what} ended with ${exitCode}`;
+  try {
+    look();
+    return undefined;
+  } catch (thrown) {
+    return toError(thrown).message;
+  }
 };
 
 const isInstalled = async (program: string): Promise<boolean> => {

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { type Fence, fencesOf } from '../support/fences.ts';
 
 /** What a guide may ask of the machine it is followed on. */
-const NEEDS = ['root', 'lab', 'openvswitch', 'docker'] as const;
+const NEEDS = ['root', 'lab', 'openvswitch', 'docker', 'libvirt'] as const;
 export type Need = (typeof NEEDS)[number];
 
 /** A page whose commands are run as they stand; docs/guides/README.md says how one is written. */

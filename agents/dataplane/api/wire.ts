@@ -28,6 +28,7 @@ export const WIRE_EVENT = {
   resync: EventKind.EVENT_KIND_RESYNC,
   lost: EventKind.EVENT_KIND_LOST,
   warning: EventKind.EVENT_KIND_WARNING,
+  machine: EventKind.EVENT_KIND_MACHINE,
 } as const satisfies Readonly<Record<HostEvent['kind'], EventKind>>;
 
 export const toWireOperation = (operation: Operation): WireOperation => ({

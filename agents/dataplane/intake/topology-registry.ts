@@ -1,12 +1,12 @@
 import { Driver, NetworkType } from '#proto/weft/type/v1/network.ts';
-import type { TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
+import type { Network, TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
 import { DomainError } from '#platform/errors/domain-error.ts';
 import { parseIp } from '#platform/net/ip-address.ts';
 import { parseMac } from '#platform/net/mac-address.ts';
 import { parseMtu } from '#platform/net/mtu.ts';
 import { parseUuid } from '#platform/net/names.ts';
 import type { RpcClient } from '#platform/rpc/client.ts';
-import type { DeviceReport, PortBinding, PortRegistry } from '../model/control-plane.ts';
+import type { DeviceReport, NetworkDirectory, PortBinding, PortRegistry } from '../model/control-plane.ts';
 import type { Vtep } from '../model/intent.ts';
 
 /** What a host tells topology of itself. */
@@ -28,7 +28,7 @@ const TYPES: Readonly<Record<string, PortBinding['networkType']>> = {
 };
 
 /** topology over gRPC. */
-export class TopologyRegistry implements PortRegistry {
+export class TopologyRegistry implements PortRegistry, NetworkDirectory {
   readonly #client: RpcClient<typeof TopologyServiceService>;
   readonly #registration: Registration;
 
@@ -72,14 +72,6 @@ export class TopologyRegistry implements PortRegistry {
     if (port === undefined || network === undefined) {
       throw new DomainError('internal', 'INCOMPLETE_ANSWER', 'topology answered ReportPortUp without port or network');
     }
-    const networkType = TYPES[network.network_type];
-    if (networkType === undefined) {
-      throw new DomainError(
-        'internal',
-        'UNKNOWN_NETWORK_TYPE',
-        `network ${network.id} is of type ${network.network_type}`,
-      );
-    }
     return {
       portId: parseUuid('port.id', port.id),
       networkId: parseUuid('network.id', network.id),
@@ -87,11 +79,16 @@ export class TopologyRegistry implements PortRegistry {
       ips: port.fixed_ips.map(({ ip_address }) => parseIp('port.fixed_ips.ip_address', ip_address)),
       generation: BigInt(port.binding_generation),
       hostId: port.binding_host_id,
-      networkType,
-      segmentationId: network.segmentation_id,
-      mtu: parseMtu('network.mtu', network.mtu),
+      ...factsOf(network),
       adminUp: (port.admin_state_up ?? true) && (network.admin_state_up ?? true),
     };
+  }
+
+  async network(
+    networkId: string,
+    signal: AbortSignal,
+  ): Promise<Pick<PortBinding, 'networkType' | 'segmentationId' | 'mtu'>> {
+    return factsOf(await this.#client.getNetwork({ id: networkId }, { signal, timeoutMs: 5_000 }));
   }
 
   async portDown(port: { portId: string; generation: bigint; device: string }, signal: AbortSignal): Promise<void> {
@@ -123,6 +120,18 @@ export class TopologyRegistry implements PortRegistry {
     return { seconds: String(Math.floor(leaseMs / 1000)), nanos: (leaseMs % 1000) * 1_000_000 };
   }
 }
+
+const factsOf = (network: Network): Pick<PortBinding, 'networkType' | 'segmentationId' | 'mtu'> => {
+  const networkType = TYPES[network.network_type];
+  if (networkType === undefined) {
+    throw new DomainError(
+      'internal',
+      'UNKNOWN_NETWORK_TYPE',
+      `network ${network.id} is of type ${network.network_type}`,
+    );
+  }
+  return { networkType, segmentationId: network.segmentation_id, mtu: parseMtu('network.mtu', network.mtu) };
+};
 
 const EMPTY_HOST = {
   status: 'HOST_STATUS_UNSPECIFIED',

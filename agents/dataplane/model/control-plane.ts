@@ -43,6 +43,14 @@ export interface PortRegistry {
   portFailed(port: { portId: string; generation: bigint; message: string }, signal: AbortSignal): Promise<void>;
 }
 
+/** Networks as topology knows them. Throws DomainError, `not_found` among them. */
+export interface NetworkDirectory {
+  network(
+    networkId: string,
+    signal: AbortSignal,
+  ): Promise<Pick<PortBinding, 'networkType' | 'segmentationId' | 'mtu'>>;
+}
+
 /** The changes that led to one revision. */
 export interface TableChange {
   readonly baseRevision: bigint;

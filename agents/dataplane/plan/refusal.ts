@@ -22,12 +22,15 @@ export const refusalOf = (binding: PortBinding, limits: HostLimits): string | un
   if (binding.networkType !== 'vxlan') {
     return `host ${limits.hostId} cannot serve networks of type ${binding.networkType}: it has no physical network mapped`;
   }
+  return mtuRefusal(binding.mtu, limits);
+};
+
+/** Why this host's underlay cannot carry a network of that MTU; undefined when it can. */
+export const mtuRefusal = (mtu: number, limits: HostLimits): string | undefined => {
   const overhead = VXLAN_OVERHEAD[limits.underlayVersion];
-  if (binding.mtu + overhead > limits.underlayMtu) {
-    return (
-      `network MTU ${binding.mtu.toString()} and ${overhead.toString()} bytes of VXLAN over IPv${limits.underlayVersion.toString()} ` +
-      `need an underlay MTU of ${(binding.mtu + overhead).toString()}, host ${limits.hostId} has ${limits.underlayMtu.toString()}`
-    );
-  }
-  return undefined;
+  if (mtu + overhead <= limits.underlayMtu) return undefined;
+  return (
+    `network MTU ${mtu.toString()} and ${overhead.toString()} bytes of VXLAN over IPv${limits.underlayVersion.toString()} ` +
+    `need an underlay MTU of ${(mtu + overhead).toString()}, host ${limits.hostId} has ${limits.underlayMtu.toString()}`
+  );
 };

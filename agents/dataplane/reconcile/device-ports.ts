@@ -6,7 +6,7 @@ import type { PortBinding, PortRegistry } from '../model/control-plane.ts';
 import type { Dataplane, LinkEvent } from '../model/host.ts';
 import type { ForwardingEntry, LocalPort } from '../model/intent.ts';
 import { idleReasonOf, refusalOf, type HostLimits } from '../plan/refusal.ts';
-import { newDevice, reportOf, viewOf, type Device, type DeviceView } from './device.ts';
+import { newDevice, reportOf, viewOf, type Device, type DeviceFacts, type DeviceView } from './device.ts';
 import { localPorts } from './metrics.ts';
 import type { Networks } from './networks.ts';
 import type { PendingDowns } from './pending-downs.ts';
@@ -36,6 +36,7 @@ export class DevicePorts {
   readonly #tools: DevicePortsTools;
   readonly #devices = new Map<string, Device>();
   readonly #halt = new AbortController();
+  #facts: ReadonlyMap<string, DeviceFacts> = new Map();
 
   constructor(tools: DevicePortsTools) {
     this.#tools = tools;
@@ -83,6 +84,17 @@ export class DevicePorts {
     device.detached = false;
     device.refused = false;
     this.#go(device);
+  }
+
+  /** Takes up all that a hypervisor knows of devices now; those that are no port's yet may be one's by that. */
+  learn(facts: ReadonlyMap<string, DeviceFacts>): void {
+    this.#facts = facts;
+    for (const device of this.#devices.values()) {
+      const before = device.facts;
+      device.facts = facts.get(device.name);
+      const isNews = device.facts !== undefined && !sameFacts(before, device.facts);
+      if (isNews && device.link !== undefined && device.plugged === undefined && !device.detached) this.#go(device);
+    }
   }
 
   /** Plugs a device by hand; resolves with the port, or throws what the registry or the host says against it. */
@@ -162,6 +174,7 @@ export class DevicePorts {
     const known = this.#devices.get(name);
     if (known !== undefined) return known;
     const device = newDevice(name);
+    device.facts = this.#facts.get(name);
     this.#devices.set(name, device);
     return device;
   }
@@ -388,3 +401,6 @@ export class DevicePorts {
     localPorts.set(plugged);
   }
 }
+
+const sameFacts = (a: DeviceFacts | undefined, b: DeviceFacts): boolean =>
+  a?.mac === b.mac && a.networkId === b.networkId && a.vmId === b.vmId;

@@ -13,6 +13,8 @@ export interface Device {
   plugged?: LocalPort;
   /** The generation in the newest answer about it; absent while a word to the registry has none. */
   heard?: bigint;
+  /** What others than kernel and switch know of it. */
+  facts: DeviceFacts | undefined;
   /** Unplugged by the agent's own API: nothing is reported until the device is new. */
   detached: boolean;
   /** This host cannot serve its port and has said so: saying it again would only make news of it. */
@@ -20,6 +22,14 @@ export interface Device {
   message: string;
   running: Promise<void> | undefined;
   again: boolean;
+}
+
+/** What a hypervisor knows of a machine's device that neither kernel nor switch tell. */
+export interface DeviceFacts {
+  /** The guest's side of it. */
+  readonly mac: string;
+  readonly networkId?: string;
+  readonly vmId: string;
 }
 
 /** A device as callers of the API see it. */
@@ -35,6 +45,7 @@ export interface DeviceView {
 export const newDevice = (name: string): Device => ({
   name,
   link: undefined,
+  facts: undefined,
   detached: false,
   refused: false,
   message: '',
@@ -43,19 +54,28 @@ export const newDevice = (name: string): Device => ({
 });
 
 /** What the registry is told of it. */
-export const reportOf = (device: Device): DeviceReport => ({
-  device: device.name,
-  ...(device.portId !== undefined && { portId: device.portId }),
-  ...(device.networkId !== undefined && { networkId: device.networkId }),
-  ...(device.link?.vmId !== undefined && { vmId: device.link.vmId }),
-  ...macOf(device.link),
-});
+export const reportOf = (device: Device): DeviceReport => {
+  const facts = isOfLink(device) ? device.facts : undefined;
+  const networkId = device.networkId ?? facts?.networkId;
+  const vmId = device.link?.vmId ?? facts?.vmId;
+  return {
+    device: device.name,
+    ...(device.portId !== undefined && { portId: device.portId }),
+    ...(networkId !== undefined && { networkId }),
+    ...(vmId !== undefined && { vmId }),
+    ...macOf(facts?.mac ?? device.link?.mac),
+  };
+};
+
+/** A hypervisor is asked now and then: what it said may be of a device that had the name before. */
+const isOfLink = ({ facts, link }: Device): boolean =>
+  facts !== undefined && link?.mac?.slice(2).toLowerCase() === facts.mac.slice(2);
 
 // A device without a usable MAC address (a tunnel, say) is still identified by its name.
-const macOf = (link: LinkEvent | undefined): { mac?: MacAddress } => {
-  if (link?.mac === undefined) return {};
+const macOf = (mac: string | undefined): { mac?: MacAddress } => {
+  if (mac === undefined) return {};
   try {
-    return { mac: parseMac('mac', link.mac) };
+    return { mac: parseMac('mac', mac) };
   } catch {
     return {};
   }

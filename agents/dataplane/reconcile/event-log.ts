@@ -3,7 +3,16 @@ import type { Outcome } from '../model/operation.ts';
 /** What happened on this host, for `WatchEvents`, the log and the traces. */
 export interface HostEvent {
   readonly kind:
-    'port-up' | 'port-down' | 'device-unknown' | 'drift' | 'repair' | 'refused' | 'resync' | 'lost' | 'warning';
+    | 'port-up'
+    | 'port-down'
+    | 'device-unknown'
+    | 'drift'
+    | 'repair'
+    | 'refused'
+    | 'resync'
+    | 'lost'
+    | 'warning'
+    | 'machine';
   readonly time: Date;
   readonly message: string;
   readonly networkId?: string;

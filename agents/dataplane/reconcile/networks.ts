@@ -10,13 +10,14 @@ import { removeNetwork } from './remove-network.ts';
 import type { WorkerTools } from './worker-ports.ts';
 
 /**
- * The networks this host holds, one worker each. A network is held as long as a port of it is plugged here, and taken off
- * the host with the last one.
+ * The networks this host holds, one worker each. A network is held as long as a port of it is plugged here or it is pinned,
+ * and taken off the host after that.
  */
 export class Networks {
   readonly #tools: WorkerTools;
   readonly #workers = new Map<string, NetworkWorker>();
   readonly #leaving = new Map<string, Promise<void>>();
+  readonly #pinned = new Set<string>();
   #stopped = false;
   #operationsOfGone = 0;
 
@@ -74,10 +75,21 @@ export class Networks {
     return worker;
   }
 
+  /** Keeps a network that is held, now or later, until it is unpinned: somebody is about to plug ports in by its bridge. */
+  pin(networkId: string): void {
+    this.#pinned.add(networkId);
+  }
+
+  /** Lets it go with its last port. */
+  async unpin(networkId: string): Promise<void> {
+    this.#pinned.delete(networkId);
+    await this.releaseIfEmpty(networkId);
+  }
+
   /** Takes a network off the host when no port of it is plugged any more. */
   async releaseIfEmpty(networkId: string): Promise<void> {
     const worker = this.#workers.get(networkId);
-    if (worker === undefined || worker.table.ports.size > 0 || this.#stopped) return;
+    if (worker === undefined || worker.table.ports.size > 0 || this.#pinned.has(networkId) || this.#stopped) return;
     this.#workers.delete(networkId);
     const leave = this.#leave(worker).finally(() => {
       this.#leaving.delete(networkId);

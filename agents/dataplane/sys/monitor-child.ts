@@ -16,6 +16,8 @@ export interface MonitorOptions {
   readonly niceness?: number;
   /** How long what has come is left to gather before it is read, so that many lines cost one turn; 0 (default): not at all. */
   readonly gatherMs?: number;
+  /** For a program that listens to something else than netlink: it counts as subscribed when it has lived for so long. */
+  readonly settleMs?: number;
 }
 
 export interface MonitorListener {
@@ -31,13 +33,14 @@ const BACKOFF = { baseMs: 20, maxMs: 5_000 };
 const SUBSCRIBE_WITHIN_MS = 5_000;
 
 /**
- * A long-lived `ip monitor`, started again whenever it ends, until stopped. The kernel ends it when this process dies,
- * however it dies, since it would not notice before the next event. Whoever makes it stops it.
+ * A long-lived `ip monitor`, or what tells of events likewise, started again whenever it ends, until stopped. The kernel ends
+ * it when this process dies, however it dies, since it would not notice before the next event. Whoever makes it stops it.
  */
 export class MonitorChild {
   readonly #argv: readonly string[];
   readonly #niceness: number;
   readonly #gatherMs: number;
+  readonly #settleMs: number | undefined;
   readonly #listener: MonitorListener;
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
@@ -46,6 +49,7 @@ export class MonitorChild {
     this.#argv = [...(options.prefix ?? []), 'setpriv', '--pdeathsig', 'KILL', ...options.argv];
     this.#niceness = options.niceness ?? 0;
     this.#gatherMs = options.gatherMs ?? 0;
+    this.#settleMs = options.settleMs;
     this.#listener = listener;
   }
 
@@ -140,10 +144,14 @@ export class MonitorChild {
     }
   }
 
-  /** Whether the process came to listen to a netlink group: it does not say so itself. */
+  /** Whether the process came to listen: it does not say so itself. */
   async #subscription(child: ChildProcess): Promise<boolean> {
     const { pid } = child;
     if (pid === undefined) return false;
+    if (this.#settleMs !== undefined) {
+      await sleep(this.#settleMs, this.#stopping.signal).catch(() => undefined);
+      return child.exitCode === null && child.signalCode === null;
+    }
     const end = performance.now() + SUBSCRIBE_WITHIN_MS;
     while (performance.now() < end && child.exitCode === null && !this.#stopping.signal.aborted) {
       if (await listensToNetlink(pid)) {

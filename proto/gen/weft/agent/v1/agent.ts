@@ -38,6 +38,8 @@ export const EventKind = {
   EVENT_KIND_LOST: "EVENT_KIND_LOST",
   /** EVENT_KIND_WARNING - Something on the host will break traffic that the agent cannot mend itself; `message` ends in the command that does. */
   EVENT_KIND_WARNING: "EVENT_KIND_WARNING",
+  /** EVENT_KIND_MACHINE - libvirt says what a virtual machine of this host does: that it started, stopped, crashed, was given a card. */
+  EVENT_KIND_MACHINE: "EVENT_KIND_MACHINE",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -54,6 +56,7 @@ export namespace EventKind {
   export type EVENT_KIND_RESYNC = typeof EventKind.EVENT_KIND_RESYNC;
   export type EVENT_KIND_LOST = typeof EventKind.EVENT_KIND_LOST;
   export type EVENT_KIND_WARNING = typeof EventKind.EVENT_KIND_WARNING;
+  export type EVENT_KIND_MACHINE = typeof EventKind.EVENT_KIND_MACHINE;
   export type UNRECOGNIZED = typeof EventKind.UNRECOGNIZED;
 }
 
@@ -89,6 +92,9 @@ export function eventKindFromJSON(object: any): EventKind {
     case 9:
     case "EVENT_KIND_WARNING":
       return EventKind.EVENT_KIND_WARNING;
+    case 10:
+    case "EVENT_KIND_MACHINE":
+      return EventKind.EVENT_KIND_MACHINE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -118,6 +124,8 @@ export function eventKindToJSON(object: EventKind): string {
       return "EVENT_KIND_LOST";
     case EventKind.EVENT_KIND_WARNING:
       return "EVENT_KIND_WARNING";
+    case EventKind.EVENT_KIND_MACHINE:
+      return "EVENT_KIND_MACHINE";
     case EventKind.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -146,6 +154,8 @@ export function eventKindToNumber(object: EventKind): number {
       return 8;
     case EventKind.EVENT_KIND_WARNING:
       return 9;
+    case EventKind.EVENT_KIND_MACHINE:
+      return 10;
     case EventKind.UNRECOGNIZED:
     default:
       return -1;
