@@ -25,10 +25,10 @@ import { DeviceMerge } from './device-merge.ts';
 import { sharedDevices, udpPortOf } from './devices.ts';
 import { named } from './flow-spec.ts';
 import type { FlowSpec } from './flow-spec.ts';
-import { suspectOf } from './foreign-changes.ts';
+import { concernsBase, suspectOf } from './foreign-changes.ts';
 import type { Suspect } from './foreign-changes.ts';
 import { networkMark, vniOfMark } from './marks.ts';
-import type { ObservedOvsNetwork } from './observed.ts';
+import type { ObservedOvsNetwork, SwitchPorts } from './observed.ts';
 import { CONTROLLER_ID, cookieOf, WHOLE_COOKIE } from './pipeline.ts';
 import { planNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
 import type { Site } from './plan.ts';
@@ -78,6 +78,8 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   readonly #sysctl: Sysctl;
   readonly #listed = Promise.withResolvers<void>();
   #listening: Disposable | undefined;
+  /** As of the last change of the database. */
+  #ports: SwitchPorts = new Map();
   #lostFlows = false;
 
   constructor(options: OvsOptions) {
@@ -201,7 +203,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     this.#listening = replica.listen({
       onChange: (changes) => {
         this.#takePorts();
-        if (changes.some(({ table }) => table !== 'Open_vSwitch')) this.#base.suspect();
+        if (changes.some((change) => concernsBase(change, this.#site.bridge))) this.#base.suspect();
       },
       onConnected: () => {
         this.#queue.push({ kind: 'overrun' });
@@ -265,7 +267,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
 
   planChange(_host: HostIdentity, intent: NetworkIntent, change: NetworkChange): readonly Operation[] {
     return planNetworkChange(this.#site, intent, change, {
-      ports: this.#view.ports(),
+      ports: this.#ports,
       // One that the switch is still to make is looked at when it is there.
       isExposed: (device) => this.#isExposing && this.#devices.kernelIndex(device) !== undefined,
       indexOf: (device) => this.#devices.kernelIndex(device),
@@ -325,7 +327,8 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   }
 
   #takePorts(): void {
-    const renumbered = this.#numbers.update(this.#view.ports());
+    this.#ports = this.#view.ports();
+    const renumbered = this.#numbers.update(this.#ports);
     const guests = this.#view.guests((name) => this.isOwnDevice(name));
     this.#tell(this.#devices.ports(guests, this.#view.bridgeRow === undefined));
     this.#checksums.update();

@@ -3,10 +3,17 @@ import { parseIp } from '#platform/net/ip-address.ts';
 import { parseMac } from '#platform/net/mac-address.ts';
 import { parseVni } from '#platform/net/vni.ts';
 import type { FlowUpdate } from '../../protocols/openflow/flow-monitor.ts';
+import { insert, mutate, update } from '../../protocols/ovsdb/operation.ts';
+import type { Operation } from '../../protocols/ovsdb/operation.ts';
+import type { RowChange } from '../../protocols/ovsdb/replicated-rows.ts';
+import { namedUuid } from '../../protocols/ovsdb/uuid.ts';
+import { Bridge, Interface, OpenVswitch, Port, vswitchTables } from '../../protocols/ovsdb/vswitch-tables.ts';
+import type { VswitchTable } from '../../protocols/ovsdb/vswitch-tables.ts';
 import { numbered } from './flow-spec.ts';
 import type { FlowSpec } from './flow-spec.ts';
 import { baseFlows, networkFlows } from './flows.ts';
-import { suspectOf } from './foreign-changes.ts';
+import { concernsBase, suspectOf } from './foreign-changes.ts';
+import { FakeDatabase } from './testing/fake-database.ts';
 import { BASE_COOKIE, cookieOf, ownerOf, watchCookie, WATCH_COOKIES } from './pipeline.ts';
 
 const vni = parseVni('vni', 70);
@@ -31,11 +38,11 @@ test('a cookie tells whose the flow is', () => {
 });
 
 test.each(['added', 'removed', 'modified'] as const)('%s: what has a cookie of ours is of its owner', (event) => {
-  const update = (cookie: bigint): FlowUpdate => ({ event, cookie, table: 99, priority: 1, match: {} });
-  expect(suspectOf(update(BASE_COOKIE))).toBe('base');
-  expect(suspectOf(update(cookieOf(vni)))).toEqual({ vni });
-  expect(suspectOf(update(watchCookie(3)))).toBe('watch');
-  expect(suspectOf(update(FOREIGN))).toBeUndefined();
+  const updateOf = (cookie: bigint): FlowUpdate => ({ event, cookie, table: 99, priority: 1, match: {} });
+  expect(suspectOf(updateOf(BASE_COOKIE))).toBe('base');
+  expect(suspectOf(updateOf(cookieOf(vni)))).toEqual({ vni });
+  expect(suspectOf(updateOf(watchCookie(3)))).toBe('watch');
+  expect(suspectOf(updateOf(FOREIGN))).toBeUndefined();
 });
 
 test('a foreign flow in the place of any of ours is seen to be there', () => {
@@ -78,4 +85,48 @@ test('a foreign flow elsewhere, and one that goes, is nothing to us', () => {
   ];
   for (const update of elsewhere)
     expect([update, suspectOf({ ...update, cookie: FOREIGN })]).toEqual([update, undefined]);
+});
+
+test('of the database concerns the base what it is made of, and no guest that comes and goes', () => {
+  const database = new FakeDatabase();
+  const changesBy = (...operations: readonly Operation[]): readonly RowChange<VswitchTable>[] => {
+    const before = vswitchTables.map((table) => new Map<string, unknown>(database.rows(table)));
+    database.transact(operations);
+    return vswitchTables.flatMap((table, at) => {
+      const now = new Map<string, unknown>(database.rows(table));
+      const uuids = new Set([...(before[at]?.keys() ?? []), ...now.keys()]);
+      return [...uuids].flatMap((uuid) => {
+        const change = { table: table.name, uuid, before: before[at]?.get(uuid), after: now.get(uuid) };
+        return change.before === change.after ? [] : [change as unknown as RowChange<VswitchTable>];
+      });
+    });
+  };
+  const isConcerned = (...operations: readonly Operation[]): boolean =>
+    changesBy(...operations).some((change) => concernsBase(change, 'br-int'));
+  const addBridge = (name: string): readonly Operation[] => [
+    insert(Interface, { name, type: 'internal' }, 'interface'),
+    insert(Port, { name, interfaces: [namedUuid('interface')] }, 'port'),
+    insert(Bridge, { name, ports: [namedUuid('port')] }, 'bridge'),
+    mutate(OpenVswitch, [], [['bridges', 'insert', [namedUuid('bridge')]]]),
+  ];
+  const called = (table: typeof Bridge | typeof Interface, wanted: string) => {
+    const uuids = [...database.rows(table)].filter(([, { name }]) => name === wanted).map(([uuid]) => uuid);
+    return uuids.map((uuid) => ['_uuid', '==', uuid] as const);
+  };
+  const addPort = (name: string): readonly Operation[] => [
+    insert(Interface, { name }, 'interface'),
+    insert(Port, { name, interfaces: [namedUuid('interface')] }, 'port'),
+    mutate(Bridge, called(Bridge, 'br-int'), [['ports', 'insert', [namedUuid('port')]]]),
+  ];
+  expect(isConcerned(...addBridge('br-other'))).toBe(false);
+  expect(isConcerned(...addBridge('br-int'))).toBe(true);
+  expect(isConcerned(...addPort('tap12345678-90'))).toBe(false);
+  expect(isConcerned(update(Interface, called(Interface, 'tap12345678-90'), { mtu_request: 1450 }))).toBe(false);
+  expect(isConcerned(...addPort('vxlan-udp4789'))).toBe(true);
+  expect(isConcerned(update(Interface, called(Interface, 'vxlan-udp4789'), { options: new Map() }))).toBe(true);
+  expect(isConcerned(update(Bridge, called(Bridge, 'br-int'), { fail_mode: 'standalone' }))).toBe(true);
+  expect(
+    isConcerned(mutate(Bridge, called(Bridge, 'br-int'), [['external_ids', 'insert', new Map([['weft-host', 'x']])]])),
+  ).toBe(true);
+  expect(isConcerned(update(OpenVswitch, [], { next_cfg: 1 }))).toBe(false);
 });

@@ -3,6 +3,9 @@ import type { Vni } from '#platform/net/vni.ts';
 import type { FieldName } from '../../protocols/openflow/fields.ts';
 import { flowKey } from '../../protocols/openflow/flow-identity.ts';
 import type { FlowUpdate } from '../../protocols/openflow/flow-monitor.ts';
+import type { RowChange } from '../../protocols/ovsdb/replicated-rows.ts';
+import type { VswitchTable } from '../../protocols/ovsdb/vswitch-tables.ts';
+import { udpPortOf } from './devices.ts';
 import { specKey } from './flow-text.ts';
 import { baseFlows } from './flows.ts';
 import { ownerOf, PRIORITY, TABLES } from './pipeline.ts';
@@ -40,3 +43,28 @@ const replacedBy = (update: FlowUpdate): Suspect | undefined => {
   }
   return BASE.has(flowKey(update)) ? 'base' : undefined;
 };
+
+/**
+ * Whether a change of the switch's database may concern what all networks share: the bridge in all but which ports it has,
+ * the tunnels, the names of tables.
+ */
+export const concernsBase = (change: RowChange<VswitchTable>, bridge: string): boolean => {
+  switch (change.table) {
+    case 'Open_vSwitch':
+      return false;
+    case 'Flow_Table':
+      return true;
+    case 'Bridge': {
+      const { before, after } = change;
+      if (before === undefined || after === undefined) return (after ?? before)?.name === bridge;
+      return after.name === bridge && BRIDGE_COLUMNS.some((column) => before[column] !== after[column]);
+    }
+    case 'Port':
+    case 'Interface': {
+      const { name } = change.after ?? change.before ?? {};
+      return name !== undefined && (name === bridge || udpPortOf(name) !== undefined);
+    }
+  }
+};
+
+const BRIDGE_COLUMNS = ['datapath_type', 'fail_mode', 'protocols', 'flow_tables', 'external_ids'] as const;
