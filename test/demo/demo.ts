@@ -7,7 +7,9 @@ import { deviceNames, inPlace, kernelTables } from '../system/kernel.ts';
 import { LabWeft } from '../system/lab-weft.ts';
 import { switchFlows, switchTables } from '../system/switch-tables.ts';
 import { ping, tcpCheck, tcpEcho } from '../system/traffic.ts';
+import { lacksLibvirt } from '../../cli/lab/testing/libvirt.ts';
 import { convergenceOf } from './convergence.ts';
+import { demoMachines } from './machines.ts';
 
 /** The main job of weft from nothing to nothing, on real kernels and a real switch; each step is verified, and the exit code says so. */
 const LAB = 'demo';
@@ -179,6 +181,11 @@ const demo = async (): Promise<void> => {
     `${(moved.sent - moved.received).toString()} of ${moved.sent.toString()} pings lost while it moved`,
   );
   await command('status');
+
+  heading('virtual machines of libvirt boot on h2 and h3, as by virsh start');
+  const lack = await lacksLibvirt();
+  if (lack === undefined) await demoMachines(lab, network, all.length, { command, verify });
+  else say(`    SKIP ${lack}`);
 
   heading('everything is deleted');
   for (const { name, port } of all) {

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LibvirtNetwork, type ApplyLibvirtNetworkResponse } from '#proto/weft/agent/v1/libvirt.ts';
 import { ListPortsRequest, Status, type Network, type Port } from '#proto/weft/topology/v1/topology.ts';
 import { eventually } from '#platform/testing/eventually.ts';
+import { sleep } from '#platform/async/sleep.ts';
 import {
+  agentRestart,
   labLibvirtUp,
   machineBoot,
   machinePlug,
@@ -50,14 +52,17 @@ describe.skipIf(lack !== undefined)(
       await lab.down();
     });
 
+    /** What each agent tells, also after it was started again. */
     const watch = async (host: string): Promise<void> => {
-      const agent = await lab.connections.agent(host);
-      try {
-        for await (const { message } of agent.watchEvents({ kinds: [] }, { signal: watching.signal })) {
-          events.push(`${host} ${message}`);
+      while (!watching.signal.aborted) {
+        try {
+          const agent = await lab.connections.agent(host);
+          for await (const { message } of agent.watchEvents({ kinds: [] }, { signal: watching.signal })) {
+            events.push(`${host} ${message}`);
+          }
+        } catch {
+          await sleep(100, watching.signal).catch(() => undefined);
         }
-      } catch (thrown) {
-        if (!watching.signal.aborted) throw thrown;
       }
     };
 
@@ -250,6 +255,15 @@ describe.skipIf(lack !== undefined)(
         await run(name, 'ip', 'addr', 'add', `${address(name)}/24`, 'dev', 'eth0');
       expect(await run('auto-h2', 'ping', '-c', '2', '-W', '5', address('auto-h4'))).toContain('2 packets received');
       for (const name of ['auto-h2', 'auto-h4']) await vmKill({ lab: lab.name, name }, signal);
+    });
+
+    test('its bridge waits for machines, also across a restart of the agent', async () => {
+      const { bridge_name } = await get('h2', 'open');
+      const index = await on('h2', 'cat', `/sys/class/net/${bridge_name}/ifindex`);
+      await agentRestart({ lab: lab.name, host: 'h2' }, signal);
+      await eventually('the agent has looked', async () => (await get('h2', 'open')).active, 20_000);
+      await sleep(5_000, signal);
+      expect(await on('h2', 'cat', `/sys/class/net/${bridge_name}/ifindex`)).toBe(index);
     });
 
     test('a network that machines use is neither changed nor deleted unless forced, and they are plugged again then', async () => {
