@@ -45,10 +45,7 @@ export interface PortRegistry {
 
 /** Networks as topology knows them. Throws DomainError, `not_found` among them. */
 export interface NetworkDirectory {
-  network(
-    networkId: string,
-    signal: AbortSignal,
-  ): Promise<Pick<PortBinding, 'networkType' | 'segmentationId' | 'mtu'>>;
+  network(networkId: string, signal: AbortSignal): Promise<Pick<PortBinding, 'networkType' | 'segmentationId' | 'mtu'>>;
 }
 
 /** The changes that led to one revision. */
