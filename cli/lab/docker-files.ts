@@ -42,8 +42,10 @@ const libraries = (): Readonly<Record<string, string>> => {
       .filter((name) => name.includes('-linux-gnu'))
       .map((name) => join(SYSTEM, root, name)),
   );
+  // An iptables of the system has its extensions where it looks for them, and they must be of its version.
+  const isUnpacked = find('iptables', `${SYSTEM}/usr/sbin`) !== undefined;
   const extensions = folders.map((folder) => join(folder, 'xtables'));
-  return { LD_LIBRARY_PATH: folders.join(':'), XTABLES_LIBDIR: extensions.join(':') };
+  return { LD_LIBRARY_PATH: folders.join(':'), ...(isUnpacked && { XTABLES_LIBDIR: extensions.join(':') }) };
 };
 
 const find = (name: string, path: string): string | undefined =>
