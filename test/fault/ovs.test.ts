@@ -100,7 +100,14 @@ describe('a host with Open vSwitch', () => {
     const added = await weft.port(network, { name: 'added' });
     await weft.boot('added', 'h1', added, network);
     await weft.kill('near');
+    await eventually('the control plane knows', async () => {
+      const [come, gone] = await Promise.all([weft.getPort(added.id), weft.getPort(near.id)]);
+      return come.binding_host_id === 'h1' && gone.binding_host_id === '';
+    });
     await processStart(of('ovs-vswitchd'), soon());
+    await eventually('the host has its flows', async () =>
+      (await flows()).some((flow) => flow.includes(added.mac_address)),
+    );
     await weft.inSync(network.id, 2);
     const now = (await flows()).join('\n');
     expect(now).toContain(added.mac_address);
