@@ -26,6 +26,8 @@ export default defineConfig({
           name: 'systems',
           include: SYSTEMS,
           maxWorkers: 2,
+          // Two share the machine: a timing may suffer by that once, what is wrong is so twice.
+          retry: 1,
           testTimeout: 120_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },

@@ -313,7 +313,9 @@ describe('a host with Linux bridges', () => {
   });
 
   test('says so when the control plane does not answer, and looks at the rest', async () => {
-    const pid = Number((await inPlace({ lab: 'whc', host: 'control' }, ['pgrep', '-o', '-f', 'weft.ts up'])).trim());
+    const pid = Number(
+      (await inPlace({ lab: 'whc', host: 'control' }, ['pgrep', '-o', '-f', 'weft.ts up .*/whc/'])).trim(),
+    );
     process.kill(pid, 'SIGSTOP');
     try {
       const { notes, checks: made } = await checks.ask('h1', { only: ['clock-skew', 'udp-port-blocked'] });
