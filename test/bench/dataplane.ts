@@ -50,6 +50,3 @@ export interface Observer extends AsyncDisposable {
   /** What was seen since the last call, host by host in the order it was seen. */
   take(): Promise<readonly Sighting[]>;
 }
-
-/** What is measured must not wait for who observes it, nor the observer's clock for what is measured. */
-export const OBSERVER_NICENESS = -15;

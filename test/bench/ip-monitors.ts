@@ -1,9 +1,6 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import { setPriority } from 'node:os';
-import type { Readable } from 'node:stream';
 import { sleep } from '#platform/async/sleep.ts';
 import type { LabWeft } from '../system/lab-weft.ts';
-import { OBSERVER_NICENESS } from './dataplane.ts';
+import { spawnObserver } from './observing-child.ts';
 
 /** A line of `ip -ts -o monitor` with its time in milliseconds since 1970, as the kernel's word reached the monitor. */
 export interface MonitorLine {
@@ -17,7 +14,7 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 interface Watched {
   readonly host: string;
-  readonly child: ChildProcessByStdio<null, Readable, null>;
+  readonly child: ReturnType<typeof spawnObserver>;
   text: string;
 }
 
@@ -52,9 +49,8 @@ export class IpMonitors implements AsyncDisposable {
   }
 
   #watch(host: string, namespace: string, objects: readonly string[]): void {
-    const argv = ['-n', namespace, '-ts', '-o', 'monitor', ...objects];
-    const child = spawn('ip', argv, { stdio: ['ignore', 'pipe', 'ignore'], env: { PATH, LC_ALL: 'C', TZ: 'UTC' } });
-    if (child.pid !== undefined) setPriority(child.pid, OBSERVER_NICENESS);
+    const argv = ['ip', '-n', namespace, '-ts', '-o', 'monitor', ...objects];
+    const child = spawnObserver(argv, { PATH, LC_ALL: 'C', TZ: 'UTC' });
     const watched: Watched = { host, child, text: '' };
     this.#watched.push(watched);
     child.stdout.setEncoding('latin1').on('data', (chunk: string) => {

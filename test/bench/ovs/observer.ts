@@ -1,6 +1,3 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import { setPriority } from 'node:os';
-import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { withDeadline } from '#platform/async/deadline.ts';
 import { parseIp } from '#platform/net/ip-address.ts';
@@ -10,8 +7,9 @@ import type { Network, Port } from '#proto/weft/topology/v1/topology.ts';
 import { specKey } from '../../../agents/dataplane/drivers/ovs/flow-text.ts';
 import { type NetworkFlows, networkFlows } from '../../../agents/dataplane/drivers/ovs/flows.ts';
 import type { LabWeft } from '../../system/lab-weft.ts';
-import { OBSERVER_NICENESS, type Observer, type Sighting } from '../dataplane.ts';
+import type { Observer, Sighting } from '../dataplane.ts';
 import { IpMonitors, linkOf } from '../ip-monitors.ts';
+import { spawnObserver } from '../observing-child.ts';
 import { tapOf } from '../taps.ts';
 import { bridgeSocket } from './switch.ts';
 
@@ -28,7 +26,7 @@ export class SwitchObserver implements Observer {
   readonly #links: IpMonitors;
   readonly #flows: NetworkFlows;
   readonly #vteps: ReadonlyMap<string, string>;
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #child: ReturnType<typeof spawnObserver>;
   readonly #ended: Promise<never>;
   #text = '';
   #answered: () => void = () => undefined;
@@ -38,8 +36,7 @@ export class SwitchObserver implements Observer {
     this.#flows = networkFlows(parseVni('segmentation_id', network.segmentation_id));
     this.#vteps = new Map(lab.lab.hosts.map(({ name, underlayAddress }) => [name, underlayAddress]));
     const bridges = lab.hosts.map((host) => `${host}=${bridgeSocket(lab.name, host)}`);
-    this.#child = spawn(process.execPath, [FLOW_WATCH, ...bridges], { stdio: ['pipe', 'pipe', 'inherit'] });
-    if (this.#child.pid !== undefined) setPriority(this.#child.pid, OBSERVER_NICENESS);
+    this.#child = spawnObserver([process.execPath, FLOW_WATCH, ...bridges]);
     this.#child.stdout.setEncoding('latin1').on('data', (chunk: string) => {
       this.#text += chunk;
       if (this.#text === '\n' || this.#text.endsWith('\n\n')) this.#answered();
