@@ -250,6 +250,7 @@ export class HostAgent implements Component {
         this.#l2popReached = false;
       });
       this.devices.recheck();
+      if (this.networks.hasStrays) await this.networks.removeStrays(signal).catch(() => undefined);
     }
   }
 

@@ -44,7 +44,7 @@ export class NetworkWorker {
   readonly #feed: AsyncDisposable;
   readonly #sync: TableSync;
   #inbox: WorkerInput[] = [];
-  #waiting: (() => void)[] = [];
+  #waiting: PromiseWithResolvers<undefined>[] = [];
   readonly #audits: AuditRequest[] = [];
   #running: Promise<void> | undefined;
   #failures = 0;
@@ -76,6 +76,10 @@ export class NetworkWorker {
     });
   }
 
+  /** Whether no port of it is plugged here, nor about to be. */
+  get isEmpty(): boolean {
+    return this.table.ports.size === 0 && !this.#inbox.some(({ kind }) => kind === 'plug');
+  }
   get lastAudit(): LastAudit | undefined {
     return this.#lastAudit;
   }
@@ -113,12 +117,11 @@ export class NetworkWorker {
     this.#kick();
   }
 
-  /** As `push`, resolving once the kernel has been told. */
+  /** As `push`, resolving once the kernel has been told. Rejects with `unavailable` when it is stopped before that. */
   async pushAndWait(input: WorkerInput): Promise<void> {
+    this.#halt.signal.throwIfAborted();
     const done = Promise.withResolvers<undefined>();
-    this.#waiting.push(() => {
-      done.resolve(undefined);
-    });
+    this.#waiting.push(done);
     this.push(input);
     await done.promise;
   }
@@ -167,7 +170,7 @@ export class NetworkWorker {
     clearTimeout(this.#timer);
     await this.#feed[Symbol.asyncDispose]();
     await this.#running;
-    for (const wake of this.#waiting.splice(0)) wake();
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#halt.signal.reason);
     await this.#sync.idle();
     for (const audit of this.#audits.splice(0)) audit.done({ outcomes: [] });
     heldRevision.forget({ network: this.table.networkId });
@@ -220,7 +223,7 @@ export class NetworkWorker {
       if (!this.#established || factsDiffer) await this.#look('start', causes[0] ?? {}).catch(() => undefined);
       else await this.#applyChange(causes);
     } finally {
-      for (const wake of waiting) wake();
+      for (const { resolve } of waiting) resolve(undefined);
     }
   }
 

@@ -20,6 +20,7 @@ export class Networks {
   readonly #pinned = new Set<string>();
   #stopped = false;
   #operationsOfGone = 0;
+  #hasStrays = false;
 
   constructor(tools: WorkerTools) {
     this.#tools = tools;
@@ -32,6 +33,11 @@ export class Networks {
   /** Operations done on all networks since the start. */
   get operations(): number {
     return this.all.reduce((sum, { operations }) => sum + operations, this.#operationsOfGone);
+  }
+
+  /** Whether something of a network is still on the host that could not be taken off it. */
+  get hasStrays(): boolean {
+    return this.#hasStrays;
   }
 
   get(networkId: string): NetworkWorker | undefined {
@@ -89,7 +95,7 @@ export class Networks {
   /** Takes a network off the host when no port of it is plugged any more. */
   async releaseIfEmpty(networkId: string): Promise<void> {
     const worker = this.#workers.get(networkId);
-    if (worker === undefined || worker.table.ports.size > 0 || this.#pinned.has(networkId) || this.#stopped) return;
+    if (worker === undefined || !worker.isEmpty || this.#pinned.has(networkId) || this.#stopped) return;
     this.#workers.delete(networkId);
     const leave = this.#leave(worker).finally(() => {
       this.#leaving.delete(networkId);
@@ -138,13 +144,19 @@ export class Networks {
     return link.name !== bridge && link.master !== bridge;
   }
 
-  /** Networks whose mark is on the host and that nobody wants: left behind by an earlier run. */
+  /**
+   * Takes off networks whose mark is on the host and that nobody wants: left behind by an earlier run, or by a removal that
+   * could not be done. Rejects as the dataplane does; `hasStrays` then.
+   */
   async removeStrays(signal: AbortSignal): Promise<void> {
     const { dataplane } = this.#tools;
+    this.#hasStrays = true;
+    let isComplete = true;
     for (const owned of (await dataplane.observeOwned(signal)).values()) {
       if (this.#workers.has(owned.networkId) || this.#leaving.has(owned.networkId)) continue;
       const operations = dataplane.planRemoval(owned);
       const outcomes = await dataplane.apply(operations, signal);
+      isComplete &&= outcomes.every(({ error }) => error === undefined);
       this.#tools.events.emit({
         kind: 'repair',
         networkId: owned.networkId,
@@ -152,6 +164,7 @@ export class Networks {
         outcomes,
       });
     }
+    this.#hasStrays = !isComplete;
   }
 
   async stop(): Promise<void> {
@@ -162,7 +175,9 @@ export class Networks {
 
   async #leave(worker: NetworkWorker): Promise<void> {
     await worker.stop();
-    this.#operationsOfGone += worker.operations + (await removeNetwork(this.#tools, worker.table.networkId));
+    const { operations, isComplete } = await removeNetwork(this.#tools, worker.table.networkId);
+    this.#operationsOfGone += worker.operations + operations;
+    this.#hasStrays ||= !isComplete;
     this.#tools.states.forget(worker.table.networkId);
   }
 }

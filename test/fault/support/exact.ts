@@ -5,6 +5,8 @@ import type { ForwardingEntry } from '#proto/weft/type/v1/forwarding.ts';
 import { tapOf } from '../../bench/taps.ts';
 import { inPlace, kernelTables } from '../../system/kernel.ts';
 import type { LabWeft } from '../../system/lab-weft.ts';
+import { difference } from './difference.ts';
+import { switchWrongs } from './exact-switch.ts';
 import { allPages } from './pages.ts';
 
 /** All ports of a network, as topology has them. */
@@ -36,8 +38,13 @@ const wrongs = async (weft: LabWeft, network: Network): Promise<readonly string[
     (entry) => `${entry.port_id} ${entry.mac_address} ${entry.vtep?.host_id ?? ''} g${entry.generation}`,
   );
   const found = [...difference('l2pop', placed, told)];
-  for (const host of weft.hosts)
-    found.push(...(await hostWrongs(weft, network, host, entries, new Set(known.map(({ id }) => tapOf(id))))));
+  const taps = new Set(known.map(({ id }) => tapOf(id)));
+  for (const { name: host, driver } of weft.lab.hosts)
+    found.push(
+      ...(driver === 'ovs'
+        ? await switchWrongs({ lab: weft.name, host }, network.segmentation_id, entries, taps)
+        : await hostWrongs(weft, network, host, entries, taps)),
+    );
   return found;
 };
 
@@ -87,14 +94,6 @@ const hostWrongs = async (
 
 const pairs = (map: ReadonlyMap<string, string>): readonly string[] =>
   [...map].map(([key, value]) => `${key} ${value}`);
-
-const difference = (where: string, wanted: readonly string[], found: readonly string[]): readonly string[] => {
-  const [expected, there] = [new Set(wanted), new Set(found)];
-  const missing = [...expected].filter((each) => !there.has(each)).map((each) => `${where}: missing ${each}`);
-  const stale = [...there].filter((each) => !expected.has(each)).map((each) => `${where}: stale ${each}`);
-  const doubled = found.length === there.size ? [] : [`${where}: ${(found.length - there.size).toString()} doubled`];
-  return [...missing, ...stale, ...doubled];
-};
 
 /** Resolves with the milliseconds it took until record, table and kernels agree exactly; throws what differs after `withinMs`. */
 export const exactWithin = async (weft: LabWeft, network: Network, withinMs: number): Promise<number> => {

@@ -245,7 +245,9 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     return { rows: rowsOf(flows), flows, ports, devices, exposed, indexes, ...(mark !== undefined && { mark }) };
   }
 
-  async observeOwned(): Promise<ReadonlyMap<string, OwnedNetwork>> {
+  async observeOwned(signal: AbortSignal): Promise<ReadonlyMap<string, OwnedNetwork>> {
+    // What was begun and given up may still be done: after one more transaction the copy has it.
+    await this.#options.database.client.transact([], signal);
     const owned = new Map<string, OwnedNetwork>();
     const ports = [...this.#view.ports().values()];
     for (const [key, value] of this.#view.bridgeRow?.row.external_ids ?? []) {
@@ -258,7 +260,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
         ports: ports.filter(({ isOurs, networkOf }) => isOurs && networkOf === value).map(({ device }) => device),
       });
     }
-    return await Promise.resolve(owned);
+    return owned;
   }
 
   plan(_host: HostIdentity, intent: NetworkIntent, observed: ObservedOvsNetwork): readonly Operation[] {
