@@ -188,11 +188,12 @@ export class NetworkWorker {
   async #run(): Promise<void> {
     const { signal } = this.#halt;
     while (!signal.aborted) {
-      if (this.#inbox.length > 0) await this.#takeUp();
+      // What failed is tried again in its time, however much there is to be taken up.
+      if (this.#failures > 0 && Date.now() >= this.#nextAudit) await this.#look('failure', {}).catch(() => undefined);
+      else if (this.#inbox.length > 0) await this.#takeUp();
       else if (this.#audits.length > 0) await this.#serveAudits();
       else if (Date.now() >= this.#nextAudit) {
-        const cause = this.#failures > 0 ? 'failure' : (this.#suspicion ?? 'periodic');
-        await this.#look(cause, {}).catch(() => undefined);
+        await this.#look(this.#suspicion ?? 'periodic', {}).catch(() => undefined);
       } else return;
     }
   }

@@ -151,7 +151,8 @@ const changeDatabase = async (
   } catch (thrown) {
     signal.throwIfAborted();
     const error = toError(thrown);
-    if (error instanceof DomainError && error.code === 'unavailable') throw error;
+    // Neither does better with each in its own: there is no database, or no switch that works by it.
+    if (error instanceof DomainError && (error.code === 'unavailable' || error.code === 'deadline')) throw error;
     const [only, another] = operations;
     if (only === undefined) return;
     if (another === undefined) fail(only, error.message);

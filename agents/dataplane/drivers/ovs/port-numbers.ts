@@ -57,7 +57,10 @@ export class PortNumbers {
     return this.#names.get(port);
   }
 
-  /** Resolves when the switch has numbered these, or has said why it cannot; at the latest after a while. */
+  /**
+   * Resolves when the switch has numbered those of these that are its ports, or has said why it cannot; at the latest after a
+   * while.
+   */
   async known(devices: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
     if (this.#areKnown(devices)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -83,7 +86,7 @@ export class PortNumbers {
   #areKnown(devices: ReadonlySet<string>): boolean {
     for (const device of devices) {
       const port = this.#ports.get(device);
-      if (port === undefined || (port.ofport === undefined && port.error === undefined)) return false;
+      if (port !== undefined && port.ofport === undefined && port.error === undefined) return false;
     }
     return true;
   }
