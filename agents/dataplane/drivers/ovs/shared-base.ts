@@ -59,8 +59,8 @@ export class SharedBase {
 
   /** Looks once, and mends; rejects when that fails. */
   async settle(signal: AbortSignal): Promise<void> {
-    await this.#running;
-    const outcomes = await this.#look(signal);
+    while (this.#running !== undefined) await this.#running;
+    const outcomes = await this.#alone(async () => this.#look(signal));
     const failure = outcomes.find(({ error }) => error !== undefined);
     if (failure?.error !== undefined) {
       throw new DomainError('unavailable', 'BRIDGE_NOT_MADE', `${commandOf(failure.operation)}: ${failure.error}`);
@@ -78,13 +78,7 @@ export class SharedBase {
       return;
     }
     clearTimeout(this.#timer);
-    this.#running = this.#run().finally(() => {
-      this.#running = undefined;
-      if (this.#again) {
-        this.#again = false;
-        this.ensure();
-      }
-    });
+    void this.#alone(async () => this.#run());
   }
 
   /** Something changed that may concern it: looks when it has been quiet, and now and then if it never is. */
@@ -108,6 +102,19 @@ export class SharedBase {
     clearTimeout(this.#timer);
     this.#again = false;
     await this.#running;
+  }
+
+  /** Nothing else is done meanwhile: two that look at once would do the same twice. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = work();
+    const end = (): void => {
+      this.#running = undefined;
+      if (!this.#again) return;
+      this.#again = false;
+      this.ensure();
+    };
+    this.#running = done.then(end, end);
+    return await done;
   }
 
   #arm(ms: number): void {

@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { sleep } from '#platform/async/sleep.ts';
+import { nullLog } from '#platform/log/log.ts';
+import { parseUnicastIp } from '#platform/net/ip-address.ts';
+import type { Outcome } from '../../model/operation.ts';
+import { SharedBase } from './shared-base.ts';
+import { FakeSwitch } from './testing/fake-switch.ts';
+
+test('what a slow switch is being told is told by nobody else meanwhile', async () => {
+  const vtep = { hostId: 'h1', address: parseUnicastIp('address', '192.0.2.11'), udpPort: 4789 };
+  const site = { host: { hostId: 'h1', vtep }, bridge: 'br-int' };
+  const ovs = new FakeSwitch(site.bridge);
+  const errors: string[] = [];
+  let working = 0;
+  let most = 0;
+  const base = new SharedBase({
+    site,
+    datapath: 'netdev',
+    view: ovs.view,
+    log: nullLog,
+    flowsAreReached: () => true,
+    flows: async (cookie) => Promise.resolve(ovs.flows.filter((flow) => flow.cookie === cookie)),
+    apply: async (operations, signal) => {
+      working += 1;
+      most = Math.max(most, working);
+      const outcomes: Outcome[] = [];
+      for (const operation of operations) {
+        await sleep(80, signal);
+        outcomes.push(...(await ovs.apply([operation])));
+        // As each change of the database does.
+        base.suspect();
+      }
+      working -= 1;
+      errors.push(...outcomes.flatMap(({ error }) => error ?? []));
+      return outcomes;
+    },
+    onSettled: () => undefined,
+  });
+  try {
+    // The bridge and its tunnel, then what is under them.
+    await base.settle(AbortSignal.timeout(10_000));
+    await base.settle(AbortSignal.timeout(10_000));
+    expect({ errors, most }).toEqual({ errors: [], most: 1 });
+    expect(await base.plan(AbortSignal.timeout(1_000))).toEqual([]);
+  } finally {
+    await base.stop();
+  }
+});
