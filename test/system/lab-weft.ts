@@ -36,7 +36,8 @@ export interface LabWeftOptions {
   readonly mtu?: number;
   readonly stateDir?: string;
   readonly upFlags?: readonly string[];
-  readonly agentFlags?: readonly string[];
+  /** Of all agents, or of each by its host. */
+  readonly agentFlags?: readonly string[] | ((host: string) => readonly string[]);
   readonly progress?: (progress: LabProgress) => void;
 }
 
@@ -52,12 +53,13 @@ export class LabWeft implements AsyncDisposable {
   }
 
   static async up(options: LabWeftOptions, signal: AbortSignal = AbortSignal.timeout(120_000)): Promise<LabWeft> {
-    const separate = options.separate ?? false;
+    const { separate = false, agentFlags = [] } = options;
     const lab = await labUp(
       {
         ...options,
         controlPlane: (context) => [controlPlaneProcess(context, options.upFlags)],
-        agent: (context) => agentProcess(context, separate, options.agentFlags),
+        agent: (context) =>
+          agentProcess(context, separate, typeof agentFlags === 'function' ? agentFlags(context.name) : agentFlags),
       },
       signal,
     );
