@@ -34,7 +34,7 @@ const ofHost = async (
     })),
     ...table.flood.map((vtep) => ({ kind: 'flood', address: '00:00:00:00:00:00', via: vtep, device: '' })),
   ];
-  output.text(`network ${networkId} on host ${host}, read from its kernel, revision ${table.revision}`);
+  output.text(`network ${networkId} on host ${host}, read back from it, revision ${table.revision}`);
   output.rows(rows, [
     { title: 'KIND', value: ({ kind }) => kind },
     { title: 'ADDRESS', value: ({ address }) => address },
@@ -65,7 +65,7 @@ const ofControlPlane = async ({ connections, output, signal }: CommandContext, n
 export const fdbCommands: readonly Command[] = [
   {
     path: 'fdb show',
-    summary: "a network's forwarding table: l2pop's, or a host's as its kernel has it",
+    summary: "a network's forwarding table: l2pop's, or what a host really has",
     args: ['NETWORK'],
     flags: { host: { type: 'string', value: 'HOST', doc: 'read it back from this host' } },
     run: async (context) => {

@@ -6,7 +6,7 @@ import { allPages } from './resolve.ts';
 export const statusCommands: readonly Command[] = [
   {
     path: 'status',
-    summary: 'hosts, how far they lag, and whether their kernels are right',
+    summary: 'hosts, how far they lag, and whether what they hold is right',
     details: 'Exit code 0 when every host is alive and in sync, 1 otherwise.',
     run: async ({ connections, output, signal }) => {
       const topology = await connections.topology();
