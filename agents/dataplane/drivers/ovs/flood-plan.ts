@@ -96,7 +96,9 @@ const isAboutFlood = ({ ports, floodAdded, floodRemoved }: NetworkChange): boole
   [...ports.values()].some(({ before, after }) => before.local !== after.local);
 
 const reasonOf = (devices: number, destinations: number): string =>
-  `copies go to ${devices.toString()} ports here and to ${destinations.toString()} other hosts`;
+  `copies go to ${counted(devices, 'port')} here and to ${counted(destinations, 'other host')}`;
+
+const counted = (count: number, what: string): string => `${count.toString()} ${what}${count === 1 ? '' : 's'}`;
 
 const byKey = (flows: readonly FlowSpec[]): ReadonlyMap<string, FlowSpec> =>
   new Map(flows.map((flow) => [specKey(flow), flow]));
