@@ -384,7 +384,8 @@ export class DevicePorts {
     if (port === undefined || device.networkId === undefined) return;
     delete device.plugged;
     const worker = this.#tools.networks.get(device.networkId);
-    await worker?.pushAndWait({ kind: 'unplug', portId: port.portId, cause: carrier() });
+    // From a network that is just being given up it is gone anyway.
+    await worker?.pushAndWait({ kind: 'unplug', portId: port.portId, cause: carrier() }).catch(() => undefined);
     await this.#tools.networks.releaseIfEmpty(device.networkId);
     this.#count();
   }
