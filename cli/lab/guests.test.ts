@@ -202,6 +202,7 @@ describe('vmMove', () => {
       tap,
       port: parseGuestPort(port(2)),
       alive: true,
+      isMachine: false,
     });
   });
 
