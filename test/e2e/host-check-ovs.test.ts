@@ -5,6 +5,8 @@ import { HostChecks } from '../system/host-check-lab.ts';
 import { OverlayLab } from '../system/overlay-lab.ts';
 
 const LAB = 'whco';
+/** Debian has ovs-vswitchd there. */
+const PROGRAMS = '/usr/lib/openvswitch-switch';
 const soon = (): AbortSignal => AbortSignal.timeout(20_000);
 
 /** Hosts with Open vSwitch and agents that stand alone: what is known of others, their overlays say. */
@@ -87,7 +89,7 @@ describe('a host whose agent stands alone', () => {
     await lab.on('h1', 'ip', 'route', 'del', '198.51.100.9/32', 'dev', 'mgmt0');
   });
 
-  test('whose ovs-vswitchd is dead, then ovsdb-server too: which one, and the command that starts them', async () => {
+  test('whose ovs-vswitchd is dead, then ovsdb-server too, then their programs: which one, and what mends it', async () => {
     const at = { lab: LAB, host: 'h1' };
     await processKill9({ ...at, process: 'ovs-vswitchd' }, soon());
     try {
@@ -106,11 +108,39 @@ describe('a host whose agent stands alone', () => {
       );
       expect(await titles('ovs-missing')).toEqual([]);
       expect((await checks.weft('host', 'check', 'h1', '--lab', LAB, '--only', 'ovs-not-running')).code).toBe(1);
+
+      // Its programs go out of the sight of this host alone, as where the package is not installed.
+      await lab.on('h1', 'mount', '-t', 'tmpfs', 'none', PROGRAMS);
+      expect(await checks.findings('h1', 'ovs-missing', 'ovs-not-running')).toMatchObject([
+        {
+          severity: 'SEVERITY_ERROR',
+          title: 'Open vSwitch is not installed',
+          remedy: ['apt-get install openvswitch-switch'],
+        },
+      ]);
+      await lab.on('h1', 'umount', PROGRAMS);
     } finally {
       await processStart({ ...at, process: 'ovsdb-server' }, soon());
       await processStart({ ...at, process: 'ovs-vswitchd' }, soon());
     }
     await eventually('it is right again', async () => (await titles('ovs-not-running')).length === 0, 10_000);
+  });
+
+  test('whose Open vSwitch is older than what the agent speaks', async () => {
+    const version = (await lab.on('h1', 'ovs-vsctl', 'get', 'Open_vSwitch', '.', 'ovs_version')).trim();
+    await lab.on('h1', 'ovs-vsctl', 'set', 'Open_vSwitch', '.', 'ovs_version=2.5.2');
+    try {
+      expect(await checks.findings('h1', 'ovs-too-old')).toMatchObject([
+        {
+          severity: 'SEVERITY_ERROR',
+          title: 'Open vSwitch 2.5.2 is too old: 2.12 is the first with OpenFlow 1.5 on every bridge',
+          remedy: ['apt-get install openvswitch-switch'],
+        },
+      ]);
+    } finally {
+      await lab.on('h1', 'ovs-vsctl', 'set', 'Open_vSwitch', '.', `ovs_version=${version}`);
+    }
+    expect(await titles('ovs-too-old')).toEqual([]);
   });
 
   test('without an agent: says so, and what to do', async () => {
