@@ -14,6 +14,8 @@ readonly PACKAGES=(
   openvswitch-switch ethtool                   # what hosts of the lab have in place of the kernel's bridges
   nftables iptables firewalld network-manager  # what real hosts have beside weft, and hosts of the lab in the tests
   dbus
+  dnsmasq-base radvd                           # DHCP and router advertisements of networks
+  udhcpc                                       # the DHCP client of the lab's guests
 )
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='# written by infra/setup.sh of weft for the length of an installation'
@@ -85,7 +87,7 @@ keep_from_boot() {
   for package in "$@"; do
     case $package in
       # The last brings ovsdb-server and ovs-vswitchd along, whose units nothing else wants.
-      redis-server | nats-server | openvswitch-switch)
+      redis-server | nats-server | openvswitch-switch | radvd)
         disable_units "$package"
         ;;
       # These would filter this machine's traffic, and manage its interfaces.

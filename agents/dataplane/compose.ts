@@ -14,7 +14,7 @@ import { composeLibvirt } from './compose-libvirt.ts';
 import { composeHostCheck } from './compose-host-check.ts';
 import { composeOverlays, composeSwitch } from './compose-overlays.ts';
 import { composePersistence } from './compose-persistence.ts';
-import type { AgentConfig } from './config.ts';
+import { type AgentConfig, parseBridgeMapping } from './config.ts';
 import { LinuxBridgeDataplane } from './drivers/linuxbridge/dataplane.ts';
 import { OvsDataplane } from './drivers/ovs/dataplane.ts';
 import { findUnderlay } from './sys/underlay.ts';
@@ -96,6 +96,8 @@ export const composeAgent = async (
     labels,
     leaseMs: config.leaseMs,
     agentVersion: VERSION,
+    roles: config.roles,
+    bridgeMappings: Object.fromEntries(config.bridgeMappings.map((mapping) => parseBridgeMapping(mapping))),
   };
   const limits: HostLimits = {
     hostId: config.hostId,

@@ -2,9 +2,15 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { address, durationMs, path, urlList } from '#platform/config/schemas.ts';
 import { defineSettings, setting, type Values } from '#platform/config/settings.ts';
-import { DomainError } from '#platform/errors/domain-error.ts';
+import { DomainError, invalidField } from '#platform/errors/domain-error.ts';
 import { parseUnicastIp } from '#platform/net/ip-address.ts';
-import { parseDeviceName, parseHostId } from '#platform/net/names.ts';
+import {
+  type DeviceName,
+  parseDeviceName,
+  parseHostId,
+  parsePhysicalNetwork,
+  type PhysicalNetwork,
+} from '#platform/net/names.ts';
 
 const checked = (check: (text: string) => unknown) =>
   z.string().superRefine((text, context) => {
@@ -14,6 +20,15 @@ const checked = (check: (text: string) => unknown) =>
       context.addIssue({ code: 'custom', message: thrown instanceof Error ? thrown.message : String(thrown) });
     }
   });
+
+/** A physical network and the device that leads to it, of `provider:eth1`. Throws `invalid`. */
+export const parseBridgeMapping = (text: string): readonly [PhysicalNetwork, DeviceName] => {
+  const [, physicalNetwork, device] = /^([^:]*):(.*)$/s.exec(text) ?? [];
+  if (physicalNetwork === undefined || device === undefined) {
+    throw invalidField('bridge-mappings', text, 'is not physical-network:device, such as provider:eth1');
+  }
+  return [parsePhysicalNetwork('bridge-mappings', physicalNetwork), parseDeviceName('bridge-mappings', device)];
+};
 
 /** All that can be set of an agent. */
 export const agentSettings = defineSettings({
@@ -59,6 +74,14 @@ export const agentSettings = defineSettings({
     'labels of this host, key=value',
     z.array(z.string().regex(/^[^=]+=/, 'is not key=value')).default([]),
   ),
+  roles: setting(
+    'what this host does besides running guests: network (it serves DHCP and routers)',
+    z.array(z.enum(['network'])).default([]),
+  ),
+  bridgeMappings: setting(
+    'which interface, or with Open vSwitch which bridge, leads to a physical network: physical-network:device',
+    z.array(checked(parseBridgeMapping)).default([]),
+  ),
   leaseMs: setting(
     'how long this host counts as alive after its last word',
     durationMs({ min: 1_000, max: 3_600_000 }).default(15_000),
@@ -90,7 +113,15 @@ export const agentSettings = defineSettings({
 export type AgentConfig = Values<typeof agentSettings>;
 
 /** What no setting says by itself. Throws DomainError `invalid`. */
-export const checkAgentConfig = ({ standalone, vtepAddress }: AgentConfig): void => {
+export const checkAgentConfig = ({ standalone, vtepAddress, bridgeMappings }: AgentConfig): void => {
+  const mapped = bridgeMappings.map((mapping) => parseBridgeMapping(mapping));
+  const twice = mapped.find((one, at) => mapped.some((other, place) => place < at && (other[0] === one[0] || other[1] === one[1])));
+  if (twice !== undefined) {
+    const description = `bridge-mappings name ${twice[0]} or ${twice[1]} twice: each physical network has one device of its own`;
+    throw new DomainError('invalid', 'BAD_CONFIGURATION', description, {
+      violations: [{ field: 'bridge-mappings', description }],
+    });
+  }
   if (standalone || vtepAddress !== undefined) return;
   const description =
     'vtep-address is required: give --vtep-address or WEFT_VTEP_ADDRESS, or let the agent stand alone with --standalone';

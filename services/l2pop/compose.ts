@@ -106,7 +106,10 @@ export const composeL2pop = (
         return Promise.resolve();
       },
     },
-    (message, signal) => events.handle(readTopologyEvent(message), signal),
+    async (message, signal) => {
+      const event = readTopologyEvent(message);
+      if (event !== undefined) await events.handle(event, signal);
+    },
     log,
   );
   const listening = (): AsyncDisposable => {
@@ -115,8 +118,8 @@ export const composeL2pop = (
     // The durable consumer brings a host's event to one replica; what is known of hosts is each replica's own.
     stack.use(
       bus.subscribe(HOST_SUBJECTS, {}, ({ data }) => {
-        const { change } = readTopologyEvent({ data, deliveries: 1 });
-        if (change.kind === 'host' && !change.gone) directories.hosts.learn(change.host);
+        const change = readTopologyEvent({ data, deliveries: 1 })?.change;
+        if (change?.kind === 'host' && !change.gone) directories.hosts.learn(change.host);
       }),
     );
     stack.use(

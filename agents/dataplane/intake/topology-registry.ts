@@ -1,5 +1,5 @@
 import { Driver, NetworkType } from '#proto/weft/type/v1/network.ts';
-import type { Network, TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
+import { HostRole, type Network, type TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
 import { DomainError } from '#platform/errors/domain-error.ts';
 import { parseIp } from '#platform/net/ip-address.ts';
 import { parseMac } from '#platform/net/mac-address.ts';
@@ -17,9 +17,14 @@ export interface Registration {
   readonly labels: Readonly<Record<string, string>>;
   readonly leaseMs: number;
   readonly agentVersion: string;
+  readonly roles: readonly 'network'[];
+  /** By physical network, the interface or bridge that leads to it. */
+  readonly bridgeMappings: Readonly<Record<string, string>>;
 }
 
 const DRIVERS = { linuxbridge: Driver.DRIVER_LINUXBRIDGE, ovs: Driver.DRIVER_OVS } as const;
+
+const ROLES = { network: HostRole.HOST_ROLE_NETWORK } as const;
 
 const TYPES: Readonly<Record<string, PortBinding['networkType']>> = {
   [NetworkType.NETWORK_TYPE_VXLAN]: 'vxlan',
@@ -38,7 +43,7 @@ export class TopologyRegistry implements PortRegistry, NetworkDirectory {
   }
 
   async register(signal: AbortSignal): Promise<void> {
-    const { vtep, driver, underlayMtu, labels, agentVersion } = this.#registration;
+    const { vtep, driver, underlayMtu, labels, agentVersion, roles, bridgeMappings } = this.#registration;
     const host = {
       ...EMPTY_HOST,
       id: vtep.hostId,
@@ -48,6 +53,8 @@ export class TopologyRegistry implements PortRegistry, NetworkDirectory {
       underlay_mtu: underlayMtu,
       labels: { ...labels },
       agent_version: agentVersion,
+      roles: roles.map((role) => ROLES[role]),
+      bridge_mappings: { ...bridgeMappings },
     };
     await this.#client.registerHost({ host, lease: this.#lease }, { signal, timeoutMs: 5_000 });
   }

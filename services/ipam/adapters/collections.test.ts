@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
 import { parseCidr } from '#platform/net/cidr.ts';
 import { parseIp } from '#platform/net/ip-address.ts';
-import { parseName, parseUuid } from '#platform/net/names.ts';
+import { parseName, parsePhysicalNetwork, parseUuid } from '#platform/net/names.ts';
 import { networkIndex } from '../app/records.ts';
-import { parsePhysicalNetwork } from '../domain/segment.ts';
 import type { Subnet } from '../domain/subnet.ts';
 import { records } from './collections.ts';
 
@@ -28,7 +27,7 @@ const subnet: Subnet = {
 
 test('subnets are read as they were written', () => {
   const { encode, decode, indexes } = records.subnets;
-  for (const one of [subnet, { ...subnet, gatewayIp: undefined, hostRoutes: [] }])
+  for (const one of [subnet, { ...subnet, gatewayIp: undefined, hostRoutes: [], ipv6AddressMode: 'slaac' as const }])
     expect(decode(encode(one))).toEqual(one);
   expect(indexes?.(subnet)).toEqual([networkIndex(networkId)]);
 });

@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import { parseCidr } from '#platform/net/cidr.ts';
 import { parseIp } from '#platform/net/ip-address.ts';
-import { parseName, parseUuid } from '#platform/net/names.ts';
+import { parseName, parsePhysicalNetwork, parseUuid } from '#platform/net/names.ts';
 import type { Collection } from '#platform/store/store.ts';
 import { networkIndex } from '../app/records.ts';
 import type { IpamRecords } from '../app/records.ts';
 import type { NetworkSubnets } from '../domain/network-subnets.ts';
-import { parsePhysicalNetwork } from '../domain/segment.ts';
 import type { SegmentRange, SegmentRanges } from '../domain/segment.ts';
 import type { Subnet } from '../domain/subnet.ts';
 
@@ -38,10 +37,16 @@ const subnetSchema = z
     dnsNameservers: z.array(ip),
     hostRoutes: z.array(z.strictObject({ destination: cidr, nexthop: ip })),
     enableDhcp: z.boolean(),
+    // Records that an earlier version wrote have none.
+    ipv6AddressMode: z.enum(['dhcpv6-stateful', 'dhcpv6-stateless', 'slaac']).optional(),
     createTime: z.string(),
     updateTime: z.string(),
   })
-  .transform(({ gatewayIp, ...rest }): Subnet => ({ ...rest, gatewayIp: gatewayIp ?? undefined }));
+  .transform(({ gatewayIp, ipv6AddressMode, ...rest }): Subnet => ({
+    ...rest,
+    gatewayIp: gatewayIp ?? undefined,
+    ...(ipv6AddressMode === undefined ? {} : { ipv6AddressMode }),
+  }));
 
 /** Reads a subnet as `encodeSubnet` wrote it. */
 const decodeSubnet = (text: string): Subnet => subnetSchema.parse(JSON.parse(text));

@@ -1,5 +1,5 @@
 import { invalidField } from '#platform/errors/domain-error.ts';
-import { parseName, parseUuid } from '#platform/net/names.ts';
+import { parseName, parsePhysicalNetwork, parseUuid } from '#platform/net/names.ts';
 import { unary } from '#platform/rpc/handlers.ts';
 import type { Handlers } from '#platform/rpc/handlers.ts';
 import { etagOf } from '#platform/store/etag.ts';
@@ -16,7 +16,6 @@ import { NetworkType } from '#proto/weft/type/v1/network.ts';
 import type { SegmentRangeCatalogue } from '../app/segment-ranges.ts';
 import type { Segments } from '../app/segments.ts';
 import { parseOwner } from '../domain/owner.ts';
-import { parsePhysicalNetwork } from '../domain/segment.ts';
 import type { SegmentKind, SegmentRange } from '../domain/segment.ts';
 import { about } from './about.ts';
 import { mutationOf } from './mutation.ts';

@@ -7,7 +7,7 @@ import type { IpamServiceService } from '#proto/weft/ipam/v1/ipam.ts';
 import type { Subnets } from '../app/subnets.ts';
 import { parseSubnetCidr } from '../domain/subnet.ts';
 import { mutationOf } from './mutation.ts';
-import { givenId, required, toMessage, toPatch, toWish } from './subnet-messages.ts';
+import { givenId, readMode, required, toMessage, toPatch, toWish } from './subnet-messages.ts';
 
 type SubnetHandlers = Pick<
   Handlers<typeof IpamServiceService>,
@@ -23,6 +23,7 @@ export const subnetHandlers = (subnets: Subnets): SubnetHandlers => ({
       id: givenId('subnet.id', message.id),
       networkId: parseUuid('subnet.network_id', message.network_id),
       cidr: parseSubnetCidr('subnet.cidr', message.cidr),
+      ipv6AddressMode: readMode(message),
       wish: toWish(message),
     };
     return toMessage(await subnets.create(creation, context.signal));

@@ -6,13 +6,14 @@ import { parseName, parseUuid } from '#platform/net/names.ts';
 import { etagOf } from '#platform/store/etag.ts';
 import { checkMask } from '#platform/store/request-mask.ts';
 import type { Versioned } from '#platform/store/store.ts';
+import { Ipv6AddressMode as ModeMessage } from '#proto/weft/ipam/v1/ipam.ts';
 import type {
   AllocationPool as PoolMessage,
   HostRoute as RouteMessage,
   Subnet as Message,
 } from '#proto/weft/ipam/v1/ipam.ts';
 import type { AllocationPool } from '../domain/allocation-pool.ts';
-import type { HostRoute, Subnet, SubnetWish } from '../domain/subnet.ts';
+import type { HostRoute, Ipv6AddressMode, Subnet, SubnetWish } from '../domain/subnet.ts';
 
 /** The subnet of a request. Throws `invalid` when there is none. */
 export const required = (message: Message | undefined): Message => {
@@ -51,6 +52,7 @@ export const toMessage = ({ value, version }: Versioned<Subnet>): Message => ({
   dns_nameservers: [...value.dnsNameservers],
   host_routes: value.hostRoutes.map(({ destination, nexthop }) => ({ destination: destination.text, nexthop })),
   enable_dhcp: value.enableDhcp,
+  ipv6_address_mode: modeMessage(value.ipv6AddressMode),
   etag: etagOf(version),
   revision_number: version.toString(),
   create_time: value.createTime,
@@ -91,6 +93,31 @@ const toRoute = ({ destination, nexthop }: RouteMessage, at: number): HostRoute 
     destination: parseCidr(`${field}.destination`, destination),
     nexthop: parseUnicastIp(`${field}.nexthop`, nexthop),
   };
+};
+
+const MODES = {
+  'dhcpv6-stateful': ModeMessage.IPV6_ADDRESS_MODE_DHCPV6_STATEFUL,
+  'dhcpv6-stateless': ModeMessage.IPV6_ADDRESS_MODE_DHCPV6_STATELESS,
+  slaac: ModeMessage.IPV6_ADDRESS_MODE_SLAAC,
+} as const satisfies Record<Ipv6AddressMode, ModeMessage>;
+
+const modeMessage = (mode: Ipv6AddressMode | undefined): ModeMessage =>
+  mode === undefined ? ModeMessage.IPV6_ADDRESS_MODE_UNSPECIFIED : MODES[mode];
+
+/** Undefined where it is not said. Throws `invalid` for an unknown one. */
+export const readMode = ({ ipv6_address_mode: message }: Message): Ipv6AddressMode | undefined => {
+  switch (message) {
+    case ModeMessage.IPV6_ADDRESS_MODE_UNSPECIFIED:
+      return undefined;
+    case ModeMessage.IPV6_ADDRESS_MODE_DHCPV6_STATEFUL:
+      return 'dhcpv6-stateful';
+    case ModeMessage.IPV6_ADDRESS_MODE_DHCPV6_STATELESS:
+      return 'dhcpv6-stateless';
+    case ModeMessage.IPV6_ADDRESS_MODE_SLAAC:
+      return 'slaac';
+    case ModeMessage.UNRECOGNIZED:
+      throw invalidField('subnet.ipv6_address_mode', message, 'is not an address mode');
+  }
 };
 
 /** The id that a creator may give. Throws `invalid`. */

@@ -7,8 +7,8 @@ import { checkEtag } from '#platform/store/etag.ts';
 import type { Page, Store, Transaction, Versioned } from '#platform/store/store.ts';
 import { noSubnets, withoutSubnet, withSubnet } from '../domain/network-subnets.ts';
 import type { NetworkSubnets } from '../domain/network-subnets.ts';
-import { settle, wishOf } from '../domain/subnet.ts';
-import type { Subnet, SubnetWish } from '../domain/subnet.ts';
+import { checkIpv6AddressMode, settle, wishOf } from '../domain/subnet.ts';
+import type { Ipv6AddressMode, Subnet, SubnetWish } from '../domain/subnet.ts';
 import { guardId } from './lease-book.ts';
 import type { LeaseBook } from './lease-book.ts';
 import { mutate, noAnswer, recordAnswer } from './mutation.ts';
@@ -21,6 +21,7 @@ export interface SubnetCreation extends Mutation {
   readonly id: Uuid | undefined;
   readonly networkId: Uuid;
   readonly cidr: Cidr;
+  readonly ipv6AddressMode: Ipv6AddressMode | undefined;
   readonly wish: SubnetWish;
 }
 
@@ -58,9 +59,11 @@ export class Subnets {
 
   /** DomainError `invalid` for what breaks a rule or overlaps, `exists` SUBNET_EXISTS for an id that is taken. */
   async create(creation: SubnetCreation, signal: AbortSignal): Promise<Versioned<Subnet>> {
-    const { networkId, cidr, wish } = creation;
+    const { networkId, cidr, ipv6AddressMode, wish } = creation;
     const id = creation.id ?? (randomUUID() as Uuid);
+    checkIpv6AddressMode(cidr, ipv6AddressMode);
     const settings = settle(cidr, wish);
+    const mode = ipv6AddressMode === undefined ? {} : { ipv6AddressMode };
     const { subnets, networks } = this.#records;
     return await mutate(
       this.#store,
@@ -70,7 +73,7 @@ export class Subnets {
         const [network, existing] = [await tx.get(networks, networkId), await tx.get(subnets, id)];
         if (existing !== undefined) throw subnetExists(id);
         const now = new Date(this.#clock.now()).toISOString();
-        const subnet: Subnet = { id, networkId, cidr, ...settings, createTime: now, updateTime: now };
+        const subnet: Subnet = { id, networkId, cidr, ...mode, ...settings, createTime: now, updateTime: now };
         tx.put(networks, networkId, withSubnet(network?.value ?? noSubnets, subnet), network?.version ?? 'absent');
         return { value: subnet, version: tx.put(subnets, id, subnet, 'absent') };
       },

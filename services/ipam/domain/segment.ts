@@ -1,12 +1,8 @@
 import { DomainError, invalidField } from '#platform/errors/domain-error.ts';
-import type { Brand } from '#platform/net/brand.ts';
-import type { ResourceName, Uuid } from '#platform/net/names.ts';
+import type { PhysicalNetwork, ResourceName, Uuid } from '#platform/net/names.ts';
 import { MAX_VNI } from '#platform/net/vni.ts';
 import { segmentKey } from './lease-key.ts';
 import type { KeyRange, Space } from './leasing.ts';
-
-/** The name of a physical network: 1 to 63 letters, digits, `.`, `_` or `-`. */
-export type PhysicalNetwork = Brand<string, 'PhysicalNetwork'>;
 
 /** Where segmentation ids are unique: all VXLAN networks, or the VLANs of one physical network. */
 export type SegmentKind =
@@ -30,15 +26,6 @@ export interface SegmentRanges {
 
 const MAX_RANGES = 256;
 const MAX_SEGMENT = { vxlan: MAX_VNI, vlan: 4_094 } as const;
-const PHYSICAL_NETWORK = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
-
-/** Throws `invalid` for what is not the name of a physical network. */
-export const parsePhysicalNetwork = (field: string, text: string): PhysicalNetwork => {
-  if (!PHYSICAL_NETWORK.test(text)) {
-    throw invalidField(field, text, 'is not a physical network: 1 to 63 letters, digits, ".", "_" or "-"');
-  }
-  return text as PhysicalNetwork;
-};
 
 /** Throws `invalid` for a number that is no segmentation id of the kind. */
 export const checkSegmentId = (field: string, { type }: SegmentKind, id: number): void => {

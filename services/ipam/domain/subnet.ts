@@ -14,6 +14,9 @@ export interface HostRoute {
   readonly nexthop: IpAddress;
 }
 
+/** How guests of an IPv6 subnet get their addresses. */
+export type Ipv6AddressMode = 'dhcpv6-stateful' | 'dhcpv6-stateless' | 'slaac';
+
 /** What of a subnet may change. */
 export interface SubnetSettings {
   readonly name: ResourceName;
@@ -30,6 +33,8 @@ export interface Subnet extends SubnetSettings {
   readonly id: Uuid;
   readonly networkId: Uuid;
   readonly cidr: Cidr;
+  /** Absent: not said, which means `dhcpv6-stateful`; always absent for IPv4. */
+  readonly ipv6AddressMode?: Ipv6AddressMode;
   /** ISO 8601, UTC. */
   readonly createTime: string;
   readonly updateTime: string;
@@ -83,6 +88,16 @@ export const wishOf = (settings: SubnetSettings): SubnetWish => ({
   hostRoutes: settings.hostRoutes,
   enableDhcp: settings.enableDhcp,
 });
+
+/** Throws `invalid` where the prefix cannot be used so: of IPv4, or not the 64 bits that SLAAC needs (RFC 4291 §2.5.1). */
+export const checkIpv6AddressMode = (cidr: Cidr, mode: Ipv6AddressMode | undefined): void => {
+  if (mode === undefined) return;
+  const field = 'subnet.ipv6_address_mode';
+  if (cidr.version === 4) throw invalidField(field, mode, 'does not go with an IPv4 subnet');
+  if (mode !== 'dhcpv6-stateful' && cidr.prefixLength !== 64) {
+    throw invalidField(field, mode, `needs a prefix of 64 bits, and ${cidr.text} is none`);
+  }
+};
 
 const gatewayOf = (cidr: Cidr, { gatewayIp }: SubnetWish): IpAddress | undefined => {
   switch (gatewayIp) {

@@ -13,11 +13,16 @@ export const HOST_SUBJECTS = 'weft.topology.host.>';
 
 const MAX_CAUSE = 64;
 
-/** Reads an event of topology. Throws `invalid` for what is none. */
-export const readTopologyEvent = ({ data, deliveries }: Pick<EventMessage, 'data' | 'deliveries'>): TopologyEvent => {
+/** Reads an event of topology; undefined for what is none of this service's business. Throws `invalid` for what is no event. */
+export const readTopologyEvent = ({
+  data,
+  deliveries,
+}: Pick<EventMessage, 'data' | 'deliveries'>): TopologyEvent | undefined => {
   const wire = decode(data);
+  const change = readChange(wire);
+  if (change === undefined) return undefined;
   return {
-    change: readChange(wire),
+    change,
     cause: { name: readCause(wire.cause), time: readTime(wire.time), trace: carrier() },
     redelivered: deliveries > 1,
   };
@@ -31,7 +36,7 @@ const decode = (data: Uint8Array): EventWire => {
   }
 };
 
-const readChange = ({ kind, resource, vtep }: EventWire): TopologyChange => {
+const readChange = ({ kind, resource, vtep }: EventWire): TopologyChange | undefined => {
   const gone = kind === ChangeKind.CHANGE_KIND_DELETED;
   switch (resource?.$case) {
     case 'host':
@@ -47,6 +52,10 @@ const readChange = ({ kind, resource, vtep }: EventWire): TopologyChange => {
           : undefined;
       return { kind: 'port', gone, port, ...(own !== undefined && { vtep: own }) };
     }
+    // Their ports have events of their own.
+    case 'router':
+    case 'floating_ip':
+      return undefined;
     case undefined:
       throw invalidField('resource', '', 'is required');
   }

@@ -11,9 +11,13 @@ export type ResourceName = Brand<string, 'ResourceName'>;
 /** Keys and values that people attach to a resource, keys in order, so that equal labels have equal JSON. */
 export type Labels = Brand<Readonly<Record<string, string>>, 'Labels'>;
 
+/** The name of a physical network: 1 to 63 letters, digits, `.`, `_` or `-`, a letter or digit at both ends. */
+export type PhysicalNetwork = Brand<string, 'PhysicalNetwork'>;
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const HOST_ID = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,61}[A-Za-z0-9]$|^[A-Za-z0-9]$/;
 const LABEL_KEY = /^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/;
+const PHYSICAL_NETWORK = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 // Control characters, and the two separators that end a line in a terminal or a log viewer.
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
@@ -37,6 +41,14 @@ export const parseHostId = (field: string, text: string): HostId => {
     );
   }
   return text as HostId;
+};
+
+/** Throws `invalid` for what is not the name of a physical network. */
+export const parsePhysicalNetwork = (field: string, text: string): PhysicalNetwork => {
+  if (!PHYSICAL_NETWORK.test(text)) {
+    throw invalidField(field, text, 'is not a physical network: 1 to 63 letters, digits, ".", "_" or "-"');
+  }
+  return text as PhysicalNetwork;
 };
 
 /** Reads the name of a resource: at most 255 characters, none that moves a terminal's cursor. Throws `invalid`. */

@@ -2,6 +2,7 @@ import type { HostId } from '#platform/net/names.ts';
 import type { Collection } from '#platform/store/store.ts';
 import { prefixOf } from '../app/port-hints.ts';
 import { networksNamed, portIndex, type Records, type Reservation } from '../app/records.ts';
+import { isServed } from '../domain/device-owner.ts';
 import type { Errand } from '../domain/errand.ts';
 import type { Host, HostLease } from '../domain/host.ts';
 import type { Network } from '../domain/network.ts';
@@ -18,14 +19,21 @@ const json = <T extends object>(name: string, mark: keyof T & string): Collectio
   },
 });
 
+/** Records that an earlier version wrote lack what has been added since. */
+const since = <T extends object>(collection: Collection<T>, added: Partial<T>): Collection<T> => ({
+  ...collection,
+  decode: (text) => ({ ...added, ...collection.decode(text) }),
+});
+
 const portIndexes = (port: Port): readonly string[] => {
-  const { id, networkId, mac, name, binding } = port;
+  const { id, networkId, mac, name, binding, deviceOwner, deviceId } = port;
   return [
     portIndex.ofNetwork(networkId),
     portIndex.ofTap(prefixOf(id)),
     portIndex.ofMac(networkId, mac),
     portIndex.ofMacTail(networkId, mac),
     ...(name === '' ? [] : [portIndex.named(name)]),
+    ...(isServed(deviceOwner) ? [portIndex.ownedBy(deviceOwner), portIndex.ofDevice(deviceId)] : []),
     ...(binding.hostId === undefined ? [] : [portIndex.boundTo(binding.hostId)]),
     // Keys of the record are host ids; Object.keys forgets that.
     ...(Object.keys(binding.claims) as HostId[]).map((host) => portIndex.claimedBy(host)),
@@ -34,10 +42,10 @@ const portIndexes = (port: Port): readonly string[] => {
 
 /** How the records are kept. */
 export const records: Records = {
-  hosts: json<Host>('host', 'vtepAddress'),
+  hosts: since(json<Host>('host', 'vtepAddress'), { roles: [], bridgeMappings: {} }),
   leases: json<HostLease>('lease', 'expiresAt'),
   networks: {
-    ...json<Network>('network', 'segmentationId'),
+    ...since(json<Network>('network', 'segmentationId'), { shared: false, external: false }),
     indexes: ({ name }) => (name === '' ? [] : [networksNamed(name)]),
   },
   ports: { ...json<Port>('port', 'binding'), indexes: portIndexes },

@@ -88,9 +88,11 @@ export class JetStreamFeed implements Feed {
   }
 }
 
+const KINDS: readonly ResourceKind[] = ['host', 'network', 'port', 'router', 'floating_ip'];
+
 const kindOf = (subject: string): ResourceKind => {
   const kind = subject.split('.')[2];
-  return kind === 'host' || kind === 'network' ? kind : 'port';
+  return KINDS.find((known) => known === kind) ?? 'port';
 };
 
 const expired = (): DomainError =>

@@ -1,7 +1,7 @@
 import { invalidField } from '#platform/errors/domain-error.ts';
-import { HostStatus, Status } from '#proto/weft/topology/v1/topology.ts';
+import { HostRole as RoleMessage, HostStatus, Status } from '#proto/weft/topology/v1/topology.ts';
 import { Driver as DriverMessage, NetworkType as NetworkTypeMessage } from '#proto/weft/type/v1/network.ts';
-import type { Driver } from '../domain/host.ts';
+import type { Driver, HostRole } from '../domain/host.ts';
 import type { NetworkType } from '../domain/network.ts';
 import type { PortStatus } from '../domain/port.ts';
 
@@ -23,6 +23,9 @@ const STATUSES = {
   error: Status.STATUS_ERROR,
 } as const satisfies Record<PortStatus, Status>;
 
+const ROLES = { network: RoleMessage.HOST_ROLE_NETWORK } as const satisfies Record<HostRole, RoleMessage>;
+
+export const roleMessage = (role: HostRole): RoleMessage => ROLES[role];
 export const driverMessage = (driver: Driver): DriverMessage => DRIVERS[driver];
 export const networkTypeMessage = (type: NetworkType): NetworkTypeMessage => NETWORK_TYPES[type];
 export const statusMessage = (status: PortStatus): Status => STATUSES[status];
@@ -34,6 +37,12 @@ export const readDriver = (field: string, message: DriverMessage): Driver => {
   if (message === DriverMessage.DRIVER_LINUXBRIDGE) return 'linuxbridge';
   if (message === DriverMessage.DRIVER_OVS) return 'ovs';
   throw invalidField(field, message, 'is not DRIVER_LINUXBRIDGE or DRIVER_OVS');
+};
+
+/** Throws `invalid` for a role that is not given or unknown. */
+export const readRole = (field: string, message: RoleMessage): HostRole => {
+  if (message === RoleMessage.HOST_ROLE_NETWORK) return 'network';
+  throw invalidField(field, message, 'is not HOST_ROLE_NETWORK');
 };
 
 /** VXLAN where none is given. Throws `invalid` for an unknown one. */

@@ -19,6 +19,8 @@ export const networkMessage = (network: Network): NetworkMessage => ({
   auto_ports: network.autoPorts,
   port_security_enabled: network.portSecurityEnabled,
   labels: { ...network.labels },
+  shared: network.shared,
+  external: network.external,
   status: network.adminStateUp ? Status.STATUS_ACTIVE : Status.STATUS_DOWN,
   etag: etagOf(network.revision),
   revision_number: network.revision.toString(),
@@ -43,6 +45,8 @@ export const readNetworkDraft = (message: NetworkMessage, id: NetworkDraft['id']
     autoPorts: message.auto_ports,
     portSecurityEnabled: message.port_security_enabled ?? true,
     labels: parseLabels('network.labels', message.labels),
+    shared: message.shared ?? false,
+    external: message.external ?? false,
   };
 };
 
@@ -55,6 +59,8 @@ const SETTERS = {
   auto_ports: ({ auto_ports: autoPorts }) => ({ autoPorts }),
   port_security_enabled: ({ port_security_enabled: on }) => (on === undefined ? {} : { portSecurityEnabled: on }),
   mtu: ({ mtu }) => (mtu === 0 ? {} : { mtu: parseMtu('network.mtu', mtu) }),
+  shared: ({ shared }) => (shared === undefined ? {} : { shared }),
+  external: ({ external }) => (external === undefined ? {} : { external }),
   labels: ({ labels }) => ({ labels: parseLabels('network.labels', labels) }),
 } as const satisfies Record<string, Setter>;
 

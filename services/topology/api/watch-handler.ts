@@ -23,7 +23,7 @@ export const watchHandlers = (
   }),
 });
 
-const ALL: ReadonlySet<ResourceKind> = new Set<ResourceKind>(['host', 'network', 'port']);
+const ALL: ReadonlySet<ResourceKind> = new Set<ResourceKind>(['host', 'network', 'port', 'router', 'floating_ip']);
 
 const readKinds = (messages: readonly KindMessage[]): ReadonlySet<ResourceKind> => {
   if (messages.length === 0) return ALL;
@@ -38,6 +38,10 @@ const readKind = (field: string, message: KindMessage): ResourceKind => {
       return 'network';
     case KindMessage.RESOURCE_KIND_PORT:
       return 'port';
+    case KindMessage.RESOURCE_KIND_ROUTER:
+      return 'router';
+    case KindMessage.RESOURCE_KIND_FLOATING_IP:
+      return 'floating_ip';
     case KindMessage.RESOURCE_KIND_UNSPECIFIED:
     case KindMessage.UNRECOGNIZED:
       throw invalidField(field, message, 'is not a kind of resource');

@@ -6,7 +6,7 @@ export interface FeedPosition {
   readonly sequence: number;
 }
 
-export type ResourceKind = 'host' | 'network' | 'port';
+export type ResourceKind = 'host' | 'network' | 'port' | 'router' | 'floating_ip';
 
 /** One change, as it was announced. */
 export interface FeedEntry {

@@ -1,11 +1,18 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { IpAddress } from '#platform/net/ip-address.ts';
-import type { HostId, Labels } from '#platform/net/names.ts';
+import type { DeviceName, HostId, Labels, PhysicalNetwork } from '#platform/net/names.ts';
 import type { Mtu } from '#platform/net/mtu.ts';
 import type { UdpPort } from '#platform/net/udp-port.ts';
 import type { Lifetime, Markable } from './lifetime.ts';
 
 /** Which dataplane a host programs. */
 export type Driver = 'linuxbridge' | 'ovs';
+
+/** What a host does besides running guests. `network`: it serves DHCP and routers. */
+export type HostRole = 'network';
+
+/** By physical network, the interface (Linux bridges) or the bridge (Open vSwitch) that leads to it; keys in order. */
+export type BridgeMappings = Readonly<Record<PhysicalNetwork, DeviceName>>;
 
 /** What is said of a host by its operator or its agent. */
 export interface HostSpec {
@@ -17,6 +24,8 @@ export interface HostSpec {
   readonly underlayMtu?: Mtu;
   readonly labels: Labels;
   readonly agentVersion: string;
+  readonly roles: readonly HostRole[];
+  readonly bridgeMappings: BridgeMappings;
 }
 
 /** A hypervisor or container host. */
@@ -61,6 +70,8 @@ export const registered = (kept: Host, spec: HostSpec): Host => {
     kept.driver === spec.driver &&
     kept.underlayMtu === spec.underlayMtu &&
     kept.agentVersion === spec.agentVersion &&
+    isDeepStrictEqual(kept.roles, spec.roles) &&
+    isDeepStrictEqual(kept.bridgeMappings, spec.bridgeMappings) &&
     labels.every(([key, value]) => kept.labels[key] === value);
   if (same) return kept;
   const { underlayMtu: _mtu, ...rest } = kept;

@@ -1,6 +1,6 @@
 import { type DomainError, invalidField } from '#platform/errors/domain-error.ts';
 import type { Mtu } from '#platform/net/mtu.ts';
-import type { Labels, ResourceName, Uuid } from '#platform/net/names.ts';
+import { type Labels, parsePhysicalNetwork, type ResourceName, type Uuid } from '#platform/net/names.ts';
 import type { Lifetime, Markable } from './lifetime.ts';
 
 /** How a network's frames travel between hosts. */
@@ -13,6 +13,10 @@ export interface NetworkSettings {
   readonly adminStateUp: boolean;
   readonly autoPorts: boolean;
   readonly portSecurityEnabled: boolean;
+  /** Said by those who give networks to others; weft knows no tenants. */
+  readonly shared: boolean;
+  /** Whether routers may have their gateway on it, and floating IPs be taken from it. */
+  readonly external: boolean;
   readonly labels: Labels;
 }
 
@@ -30,7 +34,6 @@ export interface Network extends NetworkSettings, Segment, Lifetime, Markable {
   readonly id: Uuid;
 }
 
-const PHYSICAL_NETWORK = /^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,62})$/;
 const MAX_ID: Readonly<Record<NetworkType, number>> = { vxlan: 16_777_215, flat: 0, vlan: 4_094 };
 
 /** Checks that the parts of a segment belong together. Throws `invalid`. */
@@ -42,13 +45,10 @@ export const checkSegment = ({ type, segmentationId, physicalNetwork }: Segment)
     }
     return;
   }
-  if (!PHYSICAL_NETWORK.test(physicalNetwork)) {
-    throw invalidField(
-      'network.physical_network',
-      physicalNetwork,
-      `is not the name of a physical network, which a ${type} network needs: 1 to 63 letters, digits, ".", "_" or "-"`,
-    );
+  if (physicalNetwork === '') {
+    throw invalidField('network.physical_network', physicalNetwork, `is required of a ${type} network`);
   }
+  parsePhysicalNetwork('network.physical_network', physicalNetwork);
 };
 
 const tooHigh = (type: NetworkType, id: number): DomainError =>

@@ -2,19 +2,18 @@ import { DomainError } from '#platform/errors/domain-error.ts';
 import { type IpAddress, parseIp } from '#platform/net/ip-address.ts';
 import { type MacAddress, parseMac } from '#platform/net/mac-address.ts';
 import type { Uuid } from '#platform/net/names.ts';
-import type { Earnest, FixedIpWish, Ipam } from '../app/ipam.ts';
+import type { Earnest, FixedIpWish, Ipam, PortOwner } from '../app/ipam.ts';
 import type { Segment } from '../domain/network.ts';
 import type { FixedIp } from '../domain/port.ts';
-
-interface PortOwner {
-  readonly networkId: Uuid;
-  readonly id: Uuid;
-}
+import type { Subnet } from '../domain/subnet.ts';
+import { parseCidr } from '#platform/net/cidr.ts';
 
 /** IPAM in memory: one owner per address, idempotent by owner; can be away, slow, or lose its answers. */
 export class FakeIpam implements Ipam {
   /** Of each network, its subnets by id, each the first three bytes of a /24. */
   readonly subnets = new Map<Uuid, Map<Uuid, string>>();
+  /** Subnets whose enable_dhcp is off. */
+  readonly withoutDhcp = new Set<Uuid>();
   readonly macs = new Map<string, Uuid>();
   readonly addresses = new Map<IpAddress, { readonly owner: Uuid; readonly fixedIp: FixedIp }>();
   readonly segments = new Map<number, Uuid>();
@@ -71,22 +70,13 @@ export class FakeIpam implements Ipam {
   ): Promise<readonly FixedIp[]> {
     await this.#ready(signal);
     const mine = [...this.addresses.values()].filter(({ owner }) => owner === port.id).map(({ fixedIp }) => fixedIp);
-    if (mine.length > 0) return mine;
-    const [subnet] = this.subnets.get(port.networkId) ?? [];
-    if (subnet === undefined && wishes.length === 0) return [];
-    if (subnet === undefined) throw new DomainError('invalid', 'NO_SUBNET', 'the network has no subnet');
-    const [subnetId, prefix] = subnet;
-    const [wish] = wishes;
-    const free = Array.from({ length: 250 }, (_, at) => parseIp('ip', `${prefix}.${(at + 2).toString()}`)).find(
-      (ip) => !this.addresses.has(ip),
-    );
-    const ipAddress = wish?.ipAddress ?? free;
-    if (ipAddress === undefined) throw new DomainError('exhausted', 'SUBNET_FULL', 'no address is free');
-    if (this.addresses.has(ipAddress)) throw new DomainError('exists', 'ADDRESS_IN_USE', `${ipAddress} is in use`);
-    const fixedIp = { subnetId, ipAddress };
-    if (!how.validateOnly) this.addresses.set(ipAddress, { owner: port.id, fixedIp });
+    const subnets = this.subnets.get(port.networkId) ?? new Map<Uuid, string>();
+    if (wishes.length === 0 && (mine.length > 0 || subnets.size === 0)) return mine;
+    const wanted = wishes.length === 0 ? [{}] : wishes;
+    const given = wanted.flatMap((wish) => this.#address(port, mine, subnets, wish));
+    if (!how.validateOnly) for (const fixedIp of given) this.addresses.set(fixedIp.ipAddress, { owner: port.id, fixedIp });
     this.#answer();
-    return [fixedIp];
+    return [...mine, ...given];
   }
 
   async releasePort({ id }: PortOwner, signal: AbortSignal): Promise<void> {
@@ -116,6 +106,51 @@ export class FakeIpam implements Ipam {
   async hasSubnets(networkId: Uuid, signal: AbortSignal): Promise<boolean> {
     await this.#present(signal);
     return (this.subnets.get(networkId)?.size ?? 0) > 0;
+  }
+
+  async listSubnets(networkId: Uuid | undefined, signal: AbortSignal): Promise<readonly Subnet[]> {
+    await this.#present(signal);
+    return [...this.subnets]
+      .filter(([id]) => networkId === undefined || id === networkId)
+      .flatMap(([id, subnets]) => [...subnets].map(([subnetId, prefix]) => this.#subnet(id, subnetId, prefix)));
+  }
+
+  #subnet(networkId: Uuid, id: Uuid, prefix: string): Subnet {
+    return {
+      id,
+      networkId,
+      name: '',
+      cidr: parseCidr('cidr', `${prefix}.0/24`),
+      gatewayIp: parseIp('gateway', `${prefix}.1`),
+      allocationPools: [],
+      dnsNameservers: [],
+      hostRoutes: [],
+      enableDhcp: !this.withoutDhcp.has(id),
+      revision: this.withoutDhcp.has(id) ? 2 : 1,
+    };
+  }
+
+  /** Nothing when it is one that the port has. */
+  #address(
+    port: PortOwner,
+    mine: readonly FixedIp[],
+    subnets: ReadonlyMap<Uuid, string>,
+    wish: FixedIpWish,
+  ): readonly FixedIp[] {
+    if (mine.some(({ subnetId, ipAddress }) => subnetId === wish.subnetId || ipAddress === wish.ipAddress)) return [];
+    const [first] = subnets.keys();
+    const subnetId = wish.subnetId ?? first;
+    const prefix = subnetId === undefined ? undefined : subnets.get(subnetId);
+    if (subnetId === undefined || prefix === undefined) {
+      throw new DomainError('invalid', 'NO_SUBNET', `network ${port.networkId} has no such subnet`);
+    }
+    const free = Array.from({ length: 250 }, (_, at) => parseIp('ip', `${prefix}.${(at + 2).toString()}`)).find(
+      (ip) => !this.addresses.has(ip),
+    );
+    const ipAddress = wish.ipAddress ?? free;
+    if (ipAddress === undefined) throw new DomainError('exhausted', 'SUBNET_FULL', 'no address is free');
+    if (this.addresses.has(ipAddress)) throw new DomainError('exists', 'ADDRESS_IN_USE', `${ipAddress} is in use`);
+    return [{ subnetId, ipAddress }];
   }
 
   async #ready(signal: AbortSignal): Promise<void> {

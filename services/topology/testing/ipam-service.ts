@@ -1,10 +1,11 @@
 import { DomainError } from '#platform/errors/domain-error.ts';
 import { parseIp } from '#platform/net/ip-address.ts';
 import { parseMac } from '#platform/net/mac-address.ts';
-import { parseUuid } from '#platform/net/names.ts';
+import { parseUuid, type Uuid } from '#platform/net/names.ts';
 import { type RpcService, service, unary } from '#platform/rpc/handlers.ts';
-import { IpamServiceService } from '#proto/weft/ipam/v1/ipam.ts';
+import { IpamServiceService, Ipv6AddressMode, type Subnet as SubnetMessage } from '#proto/weft/ipam/v1/ipam.ts';
 import { NetworkType } from '#proto/weft/type/v1/network.ts';
+import type { Subnet } from '../domain/subnet.ts';
 import type { FakeIpam } from './fake-ipam.ts';
 
 /** The fake as a gRPC service; what topology does not call is not there. */
@@ -15,9 +16,10 @@ export const fakeIpamService = (ipam: FakeIpam): RpcService =>
       return { mac_address: await ipam.allocateMac(ownerOf(request), wish, howOf(request), signal) };
     }),
     allocateAddresses: unary(async (request, { signal }) => {
-      const wishes = request.fixed_ips.map(({ ip_address: ip }) =>
-        ip === '' ? {} : { ipAddress: parseIp('ip_address', ip) },
-      );
+      const wishes = request.fixed_ips.map(({ subnet_id: id, ip_address: ip }) => ({
+        ...(id === '' ? {} : { subnetId: parseUuid('subnet_id', id) }),
+        ...(ip === '' ? {} : { ipAddress: parseIp('ip_address', ip) }),
+      }));
       const held = await ipam.allocateAddresses(ownerOf(request), wishes, howOf(request), signal);
       return {
         leases: held.map(({ subnetId, ipAddress }) => ({
@@ -29,7 +31,7 @@ export const fakeIpamService = (ipam: FakeIpam): RpcService =>
       };
     }),
     releaseAddresses: unary(async (request, { signal }) => {
-      const id = parseUuid('owner_id', request.owner_id);
+      const id = ownerId(request.owner_id);
       await ipam.releasePort({ networkId: id, id }, signal);
       return { leases: [] };
     }),
@@ -42,30 +44,17 @@ export const fakeIpamService = (ipam: FakeIpam): RpcService =>
         segmentationId: request.segmentation_id,
         physicalNetwork: request.physical_network,
       } as const;
-      const id = await ipam.allocateSegment(parseUuid('owner_id', request.owner_id), wish, howOf(request), signal);
+      const id = await ipam.allocateSegment(ownerId(request.owner_id), wish, howOf(request), signal);
       return { segmentation_id: id };
     }),
     releaseSegment: unary(async (request, { signal }) => {
-      await ipam.releaseSegment(parseUuid('owner_id', request.owner_id), signal);
+      await ipam.releaseSegment(ownerId(request.owner_id), signal);
       return {};
     }),
-    listSubnets: unary((request) => {
-      const subnets = [...(ipam.subnets.get(parseUuid('network_id', request.network_id)) ?? [])];
-      return Promise.resolve({
-        subnets: subnets.map(([id, prefix]) => ({
-          id,
-          network_id: request.network_id,
-          name: '',
-          cidr: `${prefix}.0/24`,
-          ip_version: 4,
-          allocation_pools: [],
-          dns_nameservers: [],
-          host_routes: [],
-          etag: '',
-          revision_number: '1',
-        })),
-        next_page_token: '',
-      });
+    listSubnets: unary(async (request, { signal }) => {
+      const networkId = request.network_id === '' ? undefined : parseUuid('network_id', request.network_id);
+      const subnets = await ipam.listSubnets(networkId, signal);
+      return { subnets: subnets.map(subnetMessage), next_page_token: '' };
     }),
     createSubnet: unary(notServed),
     getSubnet: unary(notServed),
@@ -78,12 +67,31 @@ export const fakeIpamService = (ipam: FakeIpam): RpcService =>
     deleteSegmentRange: unary(notServed),
   });
 
+const subnetMessage = (subnet: Subnet): SubnetMessage => ({
+  id: subnet.id,
+  network_id: subnet.networkId,
+  name: subnet.name,
+  cidr: subnet.cidr.text,
+  ip_version: subnet.cidr.version,
+  gateway_ip: subnet.gatewayIp ?? '',
+  allocation_pools: [],
+  dns_nameservers: [],
+  host_routes: [],
+  enable_dhcp: subnet.enableDhcp,
+  ipv6_address_mode: Ipv6AddressMode.IPV6_ADDRESS_MODE_UNSPECIFIED,
+  etag: '',
+  revision_number: subnet.revision.toString(),
+});
+
 const notServed = (): Promise<never> =>
   Promise.reject(new DomainError('internal', 'NOT_SERVED', 'topology does not call this'));
 
+/** Ports for DHCP hold under a name of their own. */
+const ownerId = (text: string): Uuid => parseUuid('owner_id', text.replace(/^dhcp:/, ''));
+
 const ownerOf = (request: { readonly network_id: string; readonly owner_id: string }) => ({
   networkId: parseUuid('network_id', request.network_id),
-  id: parseUuid('owner_id', request.owner_id),
+  id: ownerId(request.owner_id),
 });
 
 const howOf = (request: { readonly validate_only: boolean }) => ({ validateOnly: request.validate_only });

@@ -40,6 +40,8 @@ export const hostSpec = (id: string, vtep: string, rest: Partial<HostSpec> = {})
   underlayMtu: parseMtu('mtu', 1_500),
   labels: parseLabels('labels', {}),
   agentVersion: '1',
+  roles: [],
+  bridgeMappings: {},
   ...rest,
 });
 
@@ -53,6 +55,8 @@ export const networkDraft = (rest: Partial<NetworkDraft> = {}): NetworkDraft => 
   adminStateUp: true,
   autoPorts: false,
   portSecurityEnabled: true,
+  shared: false,
+  external: false,
   labels: parseLabels('labels', {}),
   ...rest,
 });

@@ -7,7 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
-import { Host, Network, Port } from "../../topology/v1/topology.ts";
+import { FloatingIp, Host, Network, Port, Router } from "../../topology/v1/topology.ts";
 import { ForwardingChange, Vtep } from "../../type/v1/forwarding.ts";
 
 export const protobufPackage = "weft.event.v1";
@@ -91,7 +91,7 @@ export function changeKindToNumber(object: ChangeKind): number {
 }
 
 /**
- * topology's word that a host, network or port changed: JetStream stream WEFT_TOPOLOGY, subjects
+ * topology's word that a host, network, port, router or floating IP changed: JetStream stream WEFT_TOPOLOGY, subjects
  * `weft.topology.<kind>.<id>`, at least once, not ordered between resources; `revision_number` orders one resource.
  */
 export interface TopologyEvent {
@@ -114,6 +114,12 @@ export interface TopologyEvent {
     | //
     /** A port. `network` is not set. */
     { $case: "port"; value: Port }
+    | //
+    /** A router. */
+    { $case: "router"; value: Router }
+    | //
+    /** A floating IP. */
+    { $case: "floating_ip"; value: FloatingIp }
     | undefined;
   /** Of a port event: the VTEP of the host it is bound to, so that nobody has to ask. */
   vtep?: Vtep | undefined;
@@ -183,6 +189,12 @@ export const TopologyEvent: MessageFns<TopologyEvent> = {
       case "port":
         Port.encode(message.resource.value, writer.uint32(50).fork()).join();
         break;
+      case "router":
+        Router.encode(message.resource.value, writer.uint32(66).fork()).join();
+        break;
+      case "floating_ip":
+        FloatingIp.encode(message.resource.value, writer.uint32(74).fork()).join();
+        break;
     }
     if (message.vtep !== undefined) {
       Vtep.encode(message.vtep, writer.uint32(58).fork()).join();
@@ -251,6 +263,22 @@ export const TopologyEvent: MessageFns<TopologyEvent> = {
             message.resource = { $case: "port", value: Port.decode(reader, reader.uint32()) };
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.resource = { $case: "router", value: Router.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.resource = { $case: "floating_ip", value: FloatingIp.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 7: {
             if (tag !== 58) {
               break;
@@ -282,6 +310,12 @@ export const TopologyEvent: MessageFns<TopologyEvent> = {
         ? { $case: "network", value: Network.fromJSON(object.network) }
         : isSet(object.port)
         ? { $case: "port", value: Port.fromJSON(object.port) }
+        : isSet(object.router)
+        ? { $case: "router", value: Router.fromJSON(object.router) }
+        : isSet(object.floatingIp)
+        ? { $case: "floating_ip", value: FloatingIp.fromJSON(object.floatingIp) }
+        : isSet(object.floating_ip)
+        ? { $case: "floating_ip", value: FloatingIp.fromJSON(object.floating_ip) }
         : undefined,
       vtep: isSet(object.vtep) ? Vtep.fromJSON(object.vtep) : undefined,
     };
@@ -304,6 +338,10 @@ export const TopologyEvent: MessageFns<TopologyEvent> = {
       obj.network = Network.toJSON(message.resource.value);
     } else if (message.resource?.$case === "port") {
       obj.port = Port.toJSON(message.resource.value);
+    } else if (message.resource?.$case === "router") {
+      obj.router = Router.toJSON(message.resource.value);
+    } else if (message.resource?.$case === "floating_ip") {
+      obj.floatingIp = FloatingIp.toJSON(message.resource.value);
     }
     if (message.vtep !== undefined) {
       obj.vtep = Vtep.toJSON(message.vtep);
@@ -335,6 +373,18 @@ export const TopologyEvent: MessageFns<TopologyEvent> = {
       case "port": {
         if (object.resource?.value !== undefined && object.resource?.value !== null) {
           message.resource = { $case: "port", value: Port.fromPartial(object.resource.value) };
+        }
+        break;
+      }
+      case "router": {
+        if (object.resource?.value !== undefined && object.resource?.value !== null) {
+          message.resource = { $case: "router", value: Router.fromPartial(object.resource.value) };
+        }
+        break;
+      }
+      case "floating_ip": {
+        if (object.resource?.value !== undefined && object.resource?.value !== null) {
+          message.resource = { $case: "floating_ip", value: FloatingIp.fromPartial(object.resource.value) };
         }
         break;
       }

@@ -22,6 +22,82 @@ export const protobufPackage = "weft.ipam.v1";
 
 export const protobufFileName = "weft/ipam/v1/ipam.proto";
 
+/** How guests of an IPv6 subnet get their addresses. */
+export const Ipv6AddressMode = {
+  /** IPV6_ADDRESS_MODE_UNSPECIFIED - As DHCPV6_STATEFUL. */
+  IPV6_ADDRESS_MODE_UNSPECIFIED: "IPV6_ADDRESS_MODE_UNSPECIFIED",
+  /** IPV6_ADDRESS_MODE_DHCPV6_STATEFUL - Addresses and options by DHCPv6 (RFC 8415); router advertisements bear M and O. */
+  IPV6_ADDRESS_MODE_DHCPV6_STATEFUL: "IPV6_ADDRESS_MODE_DHCPV6_STATEFUL",
+  /** IPV6_ADDRESS_MODE_DHCPV6_STATELESS - Addresses by SLAAC (RFC 4862, EUI-64), options by DHCPv6; router advertisements bear A and O. */
+  IPV6_ADDRESS_MODE_DHCPV6_STATELESS: "IPV6_ADDRESS_MODE_DHCPV6_STATELESS",
+  /** IPV6_ADDRESS_MODE_SLAAC - Addresses by SLAAC, name servers by router advertisement (RFC 8106). */
+  IPV6_ADDRESS_MODE_SLAAC: "IPV6_ADDRESS_MODE_SLAAC",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type Ipv6AddressMode = typeof Ipv6AddressMode[keyof typeof Ipv6AddressMode];
+
+export namespace Ipv6AddressMode {
+  export type IPV6_ADDRESS_MODE_UNSPECIFIED = typeof Ipv6AddressMode.IPV6_ADDRESS_MODE_UNSPECIFIED;
+  export type IPV6_ADDRESS_MODE_DHCPV6_STATEFUL = typeof Ipv6AddressMode.IPV6_ADDRESS_MODE_DHCPV6_STATEFUL;
+  export type IPV6_ADDRESS_MODE_DHCPV6_STATELESS = typeof Ipv6AddressMode.IPV6_ADDRESS_MODE_DHCPV6_STATELESS;
+  export type IPV6_ADDRESS_MODE_SLAAC = typeof Ipv6AddressMode.IPV6_ADDRESS_MODE_SLAAC;
+  export type UNRECOGNIZED = typeof Ipv6AddressMode.UNRECOGNIZED;
+}
+
+export function ipv6AddressModeFromJSON(object: any): Ipv6AddressMode {
+  switch (object) {
+    case 0:
+    case "IPV6_ADDRESS_MODE_UNSPECIFIED":
+      return Ipv6AddressMode.IPV6_ADDRESS_MODE_UNSPECIFIED;
+    case 1:
+    case "IPV6_ADDRESS_MODE_DHCPV6_STATEFUL":
+      return Ipv6AddressMode.IPV6_ADDRESS_MODE_DHCPV6_STATEFUL;
+    case 2:
+    case "IPV6_ADDRESS_MODE_DHCPV6_STATELESS":
+      return Ipv6AddressMode.IPV6_ADDRESS_MODE_DHCPV6_STATELESS;
+    case 3:
+    case "IPV6_ADDRESS_MODE_SLAAC":
+      return Ipv6AddressMode.IPV6_ADDRESS_MODE_SLAAC;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return Ipv6AddressMode.UNRECOGNIZED;
+  }
+}
+
+export function ipv6AddressModeToJSON(object: Ipv6AddressMode): string {
+  switch (object) {
+    case Ipv6AddressMode.IPV6_ADDRESS_MODE_UNSPECIFIED:
+      return "IPV6_ADDRESS_MODE_UNSPECIFIED";
+    case Ipv6AddressMode.IPV6_ADDRESS_MODE_DHCPV6_STATEFUL:
+      return "IPV6_ADDRESS_MODE_DHCPV6_STATEFUL";
+    case Ipv6AddressMode.IPV6_ADDRESS_MODE_DHCPV6_STATELESS:
+      return "IPV6_ADDRESS_MODE_DHCPV6_STATELESS";
+    case Ipv6AddressMode.IPV6_ADDRESS_MODE_SLAAC:
+      return "IPV6_ADDRESS_MODE_SLAAC";
+    case Ipv6AddressMode.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export function ipv6AddressModeToNumber(object: Ipv6AddressMode): number {
+  switch (object) {
+    case Ipv6AddressMode.IPV6_ADDRESS_MODE_UNSPECIFIED:
+      return 0;
+    case Ipv6AddressMode.IPV6_ADDRESS_MODE_DHCPV6_STATEFUL:
+      return 1;
+    case Ipv6AddressMode.IPV6_ADDRESS_MODE_DHCPV6_STATELESS:
+      return 2;
+    case Ipv6AddressMode.IPV6_ADDRESS_MODE_SLAAC:
+      return 3;
+    case Ipv6AddressMode.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
 /** A range of addresses, both ends included. */
 export interface AllocationPool {
   /** First address. */
@@ -73,7 +149,11 @@ export interface Subnet {
     | string
     | undefined;
   /** Output only. */
-  update_time?: string | undefined;
+  update_time?:
+    | string
+    | undefined;
+  /** How guests of an IPv6 subnet get their addresses; unset: DHCPv6. Refused for IPv4. Immutable. */
+  ipv6_address_mode: Ipv6AddressMode;
 }
 
 /** Request of CreateSubnet. */
@@ -528,6 +608,7 @@ function createBaseSubnet(): Subnet {
     revision_number: "0",
     create_time: undefined,
     update_time: undefined,
+    ipv6_address_mode: Ipv6AddressMode.IPV6_ADDRESS_MODE_UNSPECIFIED,
   };
 }
 
@@ -574,6 +655,9 @@ export const Subnet: MessageFns<Subnet> = {
     }
     if (message.update_time !== undefined) {
       Timestamp.encode(toTimestamp(message.update_time), writer.uint32(114).fork()).join();
+    }
+    if (message.ipv6_address_mode !== Ipv6AddressMode.IPV6_ADDRESS_MODE_UNSPECIFIED) {
+      writer.uint32(120).int32(ipv6AddressModeToNumber(message.ipv6_address_mode));
     }
     return writer;
   },
@@ -703,6 +787,14 @@ export const Subnet: MessageFns<Subnet> = {
             message.update_time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.ipv6_address_mode = ipv6AddressModeFromJSON(reader.int32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -771,6 +863,11 @@ export const Subnet: MessageFns<Subnet> = {
         : isSet(object.update_time)
         ? globalThis.String(object.update_time)
         : undefined,
+      ipv6_address_mode: isSet(object.ipv6AddressMode)
+        ? ipv6AddressModeFromJSON(object.ipv6AddressMode)
+        : isSet(object.ipv6_address_mode)
+        ? ipv6AddressModeFromJSON(object.ipv6_address_mode)
+        : Ipv6AddressMode.IPV6_ADDRESS_MODE_UNSPECIFIED,
     };
   },
 
@@ -818,6 +915,9 @@ export const Subnet: MessageFns<Subnet> = {
     if (message.update_time !== undefined) {
       obj.updateTime = message.update_time;
     }
+    if (message.ipv6_address_mode !== Ipv6AddressMode.IPV6_ADDRESS_MODE_UNSPECIFIED) {
+      obj.ipv6AddressMode = ipv6AddressModeToJSON(message.ipv6_address_mode);
+    }
     return obj;
   },
 
@@ -840,6 +940,7 @@ export const Subnet: MessageFns<Subnet> = {
     message.revision_number = object.revision_number ?? "0";
     message.create_time = object.create_time ?? undefined;
     message.update_time = object.update_time ?? undefined;
+    message.ipv6_address_mode = object.ipv6_address_mode ?? Ipv6AddressMode.IPV6_ADDRESS_MODE_UNSPECIFIED;
     return message;
   },
 };

@@ -95,6 +95,62 @@ export function hostStatusToNumber(object: HostStatus): number {
   }
 }
 
+/** What a host does besides running guests. */
+export const HostRole = {
+  /** HOST_ROLE_UNSPECIFIED - Not given; refused in requests. */
+  HOST_ROLE_UNSPECIFIED: "HOST_ROLE_UNSPECIFIED",
+  /** HOST_ROLE_NETWORK - It serves DHCP and routers. */
+  HOST_ROLE_NETWORK: "HOST_ROLE_NETWORK",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type HostRole = typeof HostRole[keyof typeof HostRole];
+
+export namespace HostRole {
+  export type HOST_ROLE_UNSPECIFIED = typeof HostRole.HOST_ROLE_UNSPECIFIED;
+  export type HOST_ROLE_NETWORK = typeof HostRole.HOST_ROLE_NETWORK;
+  export type UNRECOGNIZED = typeof HostRole.UNRECOGNIZED;
+}
+
+export function hostRoleFromJSON(object: any): HostRole {
+  switch (object) {
+    case 0:
+    case "HOST_ROLE_UNSPECIFIED":
+      return HostRole.HOST_ROLE_UNSPECIFIED;
+    case 1:
+    case "HOST_ROLE_NETWORK":
+      return HostRole.HOST_ROLE_NETWORK;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return HostRole.UNRECOGNIZED;
+  }
+}
+
+export function hostRoleToJSON(object: HostRole): string {
+  switch (object) {
+    case HostRole.HOST_ROLE_UNSPECIFIED:
+      return "HOST_ROLE_UNSPECIFIED";
+    case HostRole.HOST_ROLE_NETWORK:
+      return "HOST_ROLE_NETWORK";
+    case HostRole.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export function hostRoleToNumber(object: HostRole): number {
+  switch (object) {
+    case HostRole.HOST_ROLE_UNSPECIFIED:
+      return 0;
+    case HostRole.HOST_ROLE_NETWORK:
+      return 1;
+    case HostRole.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
 /** Whether an object is usable. */
 export const Status = {
   /** STATUS_UNSPECIFIED - Never sent. */
@@ -191,6 +247,10 @@ export const ResourceKind = {
   RESOURCE_KIND_NETWORK: "RESOURCE_KIND_NETWORK",
   /** RESOURCE_KIND_PORT - Ports. */
   RESOURCE_KIND_PORT: "RESOURCE_KIND_PORT",
+  /** RESOURCE_KIND_ROUTER - Routers. */
+  RESOURCE_KIND_ROUTER: "RESOURCE_KIND_ROUTER",
+  /** RESOURCE_KIND_FLOATING_IP - Floating IPs. */
+  RESOURCE_KIND_FLOATING_IP: "RESOURCE_KIND_FLOATING_IP",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -201,6 +261,8 @@ export namespace ResourceKind {
   export type RESOURCE_KIND_HOST = typeof ResourceKind.RESOURCE_KIND_HOST;
   export type RESOURCE_KIND_NETWORK = typeof ResourceKind.RESOURCE_KIND_NETWORK;
   export type RESOURCE_KIND_PORT = typeof ResourceKind.RESOURCE_KIND_PORT;
+  export type RESOURCE_KIND_ROUTER = typeof ResourceKind.RESOURCE_KIND_ROUTER;
+  export type RESOURCE_KIND_FLOATING_IP = typeof ResourceKind.RESOURCE_KIND_FLOATING_IP;
   export type UNRECOGNIZED = typeof ResourceKind.UNRECOGNIZED;
 }
 
@@ -218,6 +280,12 @@ export function resourceKindFromJSON(object: any): ResourceKind {
     case 3:
     case "RESOURCE_KIND_PORT":
       return ResourceKind.RESOURCE_KIND_PORT;
+    case 4:
+    case "RESOURCE_KIND_ROUTER":
+      return ResourceKind.RESOURCE_KIND_ROUTER;
+    case 5:
+    case "RESOURCE_KIND_FLOATING_IP":
+      return ResourceKind.RESOURCE_KIND_FLOATING_IP;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -235,6 +303,10 @@ export function resourceKindToJSON(object: ResourceKind): string {
       return "RESOURCE_KIND_NETWORK";
     case ResourceKind.RESOURCE_KIND_PORT:
       return "RESOURCE_KIND_PORT";
+    case ResourceKind.RESOURCE_KIND_ROUTER:
+      return "RESOURCE_KIND_ROUTER";
+    case ResourceKind.RESOURCE_KIND_FLOATING_IP:
+      return "RESOURCE_KIND_FLOATING_IP";
     case ResourceKind.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -251,6 +323,10 @@ export function resourceKindToNumber(object: ResourceKind): number {
       return 2;
     case ResourceKind.RESOURCE_KIND_PORT:
       return 3;
+    case ResourceKind.RESOURCE_KIND_ROUTER:
+      return 4;
+    case ResourceKind.RESOURCE_KIND_FLOATING_IP:
+      return 5;
     case ResourceKind.UNRECOGNIZED:
     default:
       return -1;
@@ -384,10 +460,21 @@ export interface Host {
     | string
     | undefined;
   /** Output only. */
-  update_time?: string | undefined;
+  update_time?:
+    | string
+    | undefined;
+  /** What it does besides running guests; told by its agent. */
+  roles: HostRole[];
+  /** By physical network, the interface (Linux bridges) or the bridge (Open vSwitch) that leads to it; told by its agent. */
+  bridge_mappings: { [key: string]: string };
 }
 
 export interface Host_LabelsEntry {
+  key: string;
+  value: string;
+}
+
+export interface Host_BridgeMappingsEntry {
   key: string;
   value: string;
 }
@@ -432,7 +519,15 @@ export interface Network {
     | string
     | undefined;
   /** Output only. */
-  update_time?: string | undefined;
+  update_time?:
+    | string
+    | undefined;
+  /** Whether everybody may plug ports into it. For those who give networks to others; weft itself knows no tenants. */
+  shared?:
+    | boolean
+    | undefined;
+  /** Whether routers may have their gateway on it and floating IPs be taken from it (Neutron's `router:external`). */
+  external?: boolean | undefined;
 }
 
 export interface Network_LabelsEntry {
@@ -474,6 +569,104 @@ export interface Port {
   status: Status;
   /** Why status is ERROR. Output only. */
   status_message: string;
+  /** Output only. */
+  etag: string;
+  /** Output only. */
+  revision_number: string;
+  /** Output only. */
+  create_time?:
+    | string
+    | undefined;
+  /** Output only. */
+  update_time?: string | undefined;
+}
+
+/** A router's way out: its port on an external network. */
+export interface ExternalGateway {
+  /** A network whose `external` is set. */
+  network_id: string;
+  /** Its addresses there; none in a request: one of each IP version the network has. */
+  fixed_ips: FixedIp[];
+  /** Whether IPv4 sources inside appear outside as the gateway's address. Default true. IPv6 is never translated. */
+  enable_snat?:
+    | boolean
+    | undefined;
+  /** The gateway's port. Output only. */
+  port_id: string;
+}
+
+/** A static route of a router. */
+export interface Route {
+  /** CIDR. */
+  destination: string;
+  /** An address in one of the router's subnets. */
+  nexthop: string;
+}
+
+/** A router's port on a network inside. */
+export interface RouterInterface {
+  /** The port. */
+  port_id: string;
+  /** Its network. */
+  network_id: string;
+  /** Its addresses. */
+  fixed_ips: FixedIp[];
+}
+
+/** A router. */
+export interface Router {
+  /** UUID; set by the service, or by the creator. */
+  id: string;
+  /** For people; up to 255 characters, need not be unique. */
+  name: string;
+  /** Default true; false: it is on no host. */
+  admin_state_up?:
+    | boolean
+    | undefined;
+  /** Its way out; unset: none. */
+  external_gateway?:
+    | ExternalGateway
+    | undefined;
+  /** Static routes. */
+  routes: Route[];
+  /** Its interfaces, by port id. Output only. */
+  interfaces: RouterInterface[];
+  /** The host that serves it; empty: none. */
+  binding_host_id: string;
+  /** Grows with each change of binding_host_id. Output only. */
+  binding_generation: string;
+  /** ACTIVE on a host; BUILD while no host of role `network` is there to take it. Output only. */
+  status: Status;
+  /** Why status is not ACTIVE. Output only. */
+  status_message: string;
+  /** Output only. */
+  etag: string;
+  /** Output only. */
+  revision_number: string;
+  /** Output only. */
+  create_time?:
+    | string
+    | undefined;
+  /** Output only. */
+  update_time?: string | undefined;
+}
+
+/** An address of an external network that leads to a port inside, one to one. */
+export interface FloatingIp {
+  /** UUID; set by the service, or by the creator. */
+  id: string;
+  /** The external network. Immutable. */
+  floating_network_id: string;
+  /** The IPv4 address there; empty in a creation: the next free one. Immutable. */
+  floating_ip_address: string;
+  /** The port it leads to; empty: none. */
+  port_id: string;
+  /** Which of that port's IPv4 addresses; empty in a request: its only one. */
+  fixed_ip_address: string;
+  /** The router that translates it. Output only. */
+  router_id: string;
+  /** ACTIVE with a port, DOWN without. Output only. */
+  status: Status;
   /** Output only. */
   etag: string;
   /** Output only. */
@@ -803,6 +996,12 @@ export interface WatchResponse {
     | //
     /** A port. */
     { $case: "port"; value: Port }
+    | //
+    /** A router. */
+    { $case: "router"; value: Router }
+    | //
+    /** A floating IP. */
+    { $case: "floating_ip"; value: FloatingIp }
     | undefined;
   /** Of a bound port: where its host's VTEP is. */
   vtep?: Vtep | undefined;
@@ -823,6 +1022,8 @@ function createBaseHost(): Host {
     revision_number: "0",
     create_time: undefined,
     update_time: undefined,
+    roles: [],
+    bridge_mappings: {},
   };
 }
 
@@ -867,6 +1068,16 @@ export const Host: MessageFns<Host> = {
     if (message.update_time !== undefined) {
       Timestamp.encode(toTimestamp(message.update_time), writer.uint32(106).fork()).join();
     }
+    if (message.roles.length !== 0) {
+      writer.uint32(114).fork();
+      for (const v of message.roles) {
+        writer.int32(hostRoleToNumber(v));
+      }
+      writer.join();
+    }
+    globalThis.Object.entries(message.bridge_mappings).forEach(([key, value]: [string, string]) => {
+      Host_BridgeMappingsEntry.encode({ key: key as any, value }, writer.uint32(122).fork()).join();
+    });
     return writer;
   },
 
@@ -990,6 +1201,35 @@ export const Host: MessageFns<Host> = {
             message.update_time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag === 112) {
+              message.roles.push(hostRoleFromJSON(reader.int32()));
+
+              continue;
+            }
+
+            if (tag === 114) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.roles.push(hostRoleFromJSON(reader.int32()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            const entry15 = Host_BridgeMappingsEntry.decode(reader, reader.uint32());
+            if (entry15.value !== undefined) {
+              message.bridge_mappings[entry15.key] = entry15.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1062,6 +1302,36 @@ export const Host: MessageFns<Host> = {
         : isSet(object.update_time)
         ? globalThis.String(object.update_time)
         : undefined,
+      roles: globalThis.Array.isArray(object?.roles)
+        ? object.roles.map((e: any) => hostRoleFromJSON(e))
+        : [],
+      bridge_mappings: isObject(object.bridgeMappings)
+        ? (globalThis.Object.entries(object.bridgeMappings) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.bridge_mappings)
+        ? (globalThis.Object.entries(object.bridge_mappings) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -1112,6 +1382,18 @@ export const Host: MessageFns<Host> = {
     if (message.update_time !== undefined) {
       obj.updateTime = message.update_time;
     }
+    if (message.roles?.length) {
+      obj.roles = message.roles.map((e) => hostRoleToJSON(e));
+    }
+    if (message.bridge_mappings) {
+      const entries = globalThis.Object.entries(message.bridge_mappings) as [string, string][];
+      if (entries.length > 0) {
+        obj.bridgeMappings = {};
+        entries.forEach(([k, v]) => {
+          obj.bridgeMappings[k] = v;
+        });
+      }
+    }
     return obj;
   },
 
@@ -1141,6 +1423,16 @@ export const Host: MessageFns<Host> = {
     message.revision_number = object.revision_number ?? "0";
     message.create_time = object.create_time ?? undefined;
     message.update_time = object.update_time ?? undefined;
+    message.roles = object.roles?.map((e) => e) || [];
+    message.bridge_mappings = (globalThis.Object.entries(object.bridge_mappings ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
     return message;
   },
 };
@@ -1230,6 +1522,91 @@ export const Host_LabelsEntry: MessageFns<Host_LabelsEntry> = {
   },
 };
 
+function createBaseHost_BridgeMappingsEntry(): Host_BridgeMappingsEntry {
+  return { key: "", value: "" };
+}
+
+export const Host_BridgeMappingsEntry: MessageFns<Host_BridgeMappingsEntry> = {
+  encode(message: Host_BridgeMappingsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Host_BridgeMappingsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHost_BridgeMappingsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Host_BridgeMappingsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: Host_BridgeMappingsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Host_BridgeMappingsEntry>, I>>(base?: I): Host_BridgeMappingsEntry {
+    return Host_BridgeMappingsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Host_BridgeMappingsEntry>, I>>(object: I): Host_BridgeMappingsEntry {
+    const message = createBaseHost_BridgeMappingsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
 function createBaseNetwork(): Network {
   return {
     id: "",
@@ -1247,6 +1624,8 @@ function createBaseNetwork(): Network {
     revision_number: "0",
     create_time: undefined,
     update_time: undefined,
+    shared: undefined,
+    external: undefined,
   };
 }
 
@@ -1296,6 +1675,12 @@ export const Network: MessageFns<Network> = {
     }
     if (message.update_time !== undefined) {
       Timestamp.encode(toTimestamp(message.update_time), writer.uint32(122).fork()).join();
+    }
+    if (message.shared !== undefined) {
+      writer.uint32(128).bool(message.shared);
+    }
+    if (message.external !== undefined) {
+      writer.uint32(136).bool(message.external);
     }
     return writer;
   },
@@ -1436,6 +1821,22 @@ export const Network: MessageFns<Network> = {
             message.update_time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.shared = reader.bool();
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.external = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1514,6 +1915,8 @@ export const Network: MessageFns<Network> = {
         : isSet(object.update_time)
         ? globalThis.String(object.update_time)
         : undefined,
+      shared: isSet(object.shared) ? globalThis.Boolean(object.shared) : undefined,
+      external: isSet(object.external) ? globalThis.Boolean(object.external) : undefined,
     };
   },
 
@@ -1570,6 +1973,12 @@ export const Network: MessageFns<Network> = {
     if (message.update_time !== undefined) {
       obj.updateTime = message.update_time;
     }
+    if (message.shared !== undefined) {
+      obj.shared = message.shared;
+    }
+    if (message.external !== undefined) {
+      obj.external = message.external;
+    }
     return obj;
   },
 
@@ -1601,6 +2010,8 @@ export const Network: MessageFns<Network> = {
     message.revision_number = object.revision_number ?? "0";
     message.create_time = object.create_time ?? undefined;
     message.update_time = object.update_time ?? undefined;
+    message.shared = object.shared ?? undefined;
+    message.external = object.external ?? undefined;
     return message;
   },
 };
@@ -2098,6 +2509,938 @@ export const Port: MessageFns<Port> = {
     message.binding_generation = object.binding_generation ?? "0";
     message.status = object.status ?? Status.STATUS_UNSPECIFIED;
     message.status_message = object.status_message ?? "";
+    message.etag = object.etag ?? "";
+    message.revision_number = object.revision_number ?? "0";
+    message.create_time = object.create_time ?? undefined;
+    message.update_time = object.update_time ?? undefined;
+    return message;
+  },
+};
+
+function createBaseExternalGateway(): ExternalGateway {
+  return { network_id: "", fixed_ips: [], enable_snat: undefined, port_id: "" };
+}
+
+export const ExternalGateway: MessageFns<ExternalGateway> = {
+  encode(message: ExternalGateway, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network_id !== "") {
+      writer.uint32(10).string(message.network_id);
+    }
+    for (const v of message.fixed_ips) {
+      FixedIp.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.enable_snat !== undefined) {
+      writer.uint32(24).bool(message.enable_snat);
+    }
+    if (message.port_id !== "") {
+      writer.uint32(34).string(message.port_id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExternalGateway {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExternalGateway();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network_id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fixed_ips.push(FixedIp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.enable_snat = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.port_id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExternalGateway {
+    return {
+      network_id: isSet(object.networkId)
+        ? globalThis.String(object.networkId)
+        : isSet(object.network_id)
+        ? globalThis.String(object.network_id)
+        : "",
+      fixed_ips: globalThis.Array.isArray(object?.fixedIps)
+        ? object.fixedIps.map((e: any) => FixedIp.fromJSON(e))
+        : globalThis.Array.isArray(object?.fixed_ips)
+        ? object.fixed_ips.map((e: any) => FixedIp.fromJSON(e))
+        : [],
+      enable_snat: isSet(object.enableSnat)
+        ? globalThis.Boolean(object.enableSnat)
+        : isSet(object.enable_snat)
+        ? globalThis.Boolean(object.enable_snat)
+        : undefined,
+      port_id: isSet(object.portId)
+        ? globalThis.String(object.portId)
+        : isSet(object.port_id)
+        ? globalThis.String(object.port_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ExternalGateway): unknown {
+    const obj: any = {};
+    if (message.network_id !== "") {
+      obj.networkId = message.network_id;
+    }
+    if (message.fixed_ips?.length) {
+      obj.fixedIps = message.fixed_ips.map((e) => FixedIp.toJSON(e));
+    }
+    if (message.enable_snat !== undefined) {
+      obj.enableSnat = message.enable_snat;
+    }
+    if (message.port_id !== "") {
+      obj.portId = message.port_id;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ExternalGateway>, I>>(base?: I): ExternalGateway {
+    return ExternalGateway.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExternalGateway>, I>>(object: I): ExternalGateway {
+    const message = createBaseExternalGateway();
+    message.network_id = object.network_id ?? "";
+    message.fixed_ips = object.fixed_ips?.map((e) => FixedIp.fromPartial(e)) || [];
+    message.enable_snat = object.enable_snat ?? undefined;
+    message.port_id = object.port_id ?? "";
+    return message;
+  },
+};
+
+function createBaseRoute(): Route {
+  return { destination: "", nexthop: "" };
+}
+
+export const Route: MessageFns<Route> = {
+  encode(message: Route, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.destination !== "") {
+      writer.uint32(10).string(message.destination);
+    }
+    if (message.nexthop !== "") {
+      writer.uint32(18).string(message.nexthop);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Route {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRoute();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.destination = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nexthop = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Route {
+    return {
+      destination: isSet(object.destination) ? globalThis.String(object.destination) : "",
+      nexthop: isSet(object.nexthop) ? globalThis.String(object.nexthop) : "",
+    };
+  },
+
+  toJSON(message: Route): unknown {
+    const obj: any = {};
+    if (message.destination !== "") {
+      obj.destination = message.destination;
+    }
+    if (message.nexthop !== "") {
+      obj.nexthop = message.nexthop;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Route>, I>>(base?: I): Route {
+    return Route.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Route>, I>>(object: I): Route {
+    const message = createBaseRoute();
+    message.destination = object.destination ?? "";
+    message.nexthop = object.nexthop ?? "";
+    return message;
+  },
+};
+
+function createBaseRouterInterface(): RouterInterface {
+  return { port_id: "", network_id: "", fixed_ips: [] };
+}
+
+export const RouterInterface: MessageFns<RouterInterface> = {
+  encode(message: RouterInterface, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.port_id !== "") {
+      writer.uint32(10).string(message.port_id);
+    }
+    if (message.network_id !== "") {
+      writer.uint32(18).string(message.network_id);
+    }
+    for (const v of message.fixed_ips) {
+      FixedIp.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouterInterface {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouterInterface();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.port_id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.network_id = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.fixed_ips.push(FixedIp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouterInterface {
+    return {
+      port_id: isSet(object.portId)
+        ? globalThis.String(object.portId)
+        : isSet(object.port_id)
+        ? globalThis.String(object.port_id)
+        : "",
+      network_id: isSet(object.networkId)
+        ? globalThis.String(object.networkId)
+        : isSet(object.network_id)
+        ? globalThis.String(object.network_id)
+        : "",
+      fixed_ips: globalThis.Array.isArray(object?.fixedIps)
+        ? object.fixedIps.map((e: any) => FixedIp.fromJSON(e))
+        : globalThis.Array.isArray(object?.fixed_ips)
+        ? object.fixed_ips.map((e: any) => FixedIp.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: RouterInterface): unknown {
+    const obj: any = {};
+    if (message.port_id !== "") {
+      obj.portId = message.port_id;
+    }
+    if (message.network_id !== "") {
+      obj.networkId = message.network_id;
+    }
+    if (message.fixed_ips?.length) {
+      obj.fixedIps = message.fixed_ips.map((e) => FixedIp.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouterInterface>, I>>(base?: I): RouterInterface {
+    return RouterInterface.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouterInterface>, I>>(object: I): RouterInterface {
+    const message = createBaseRouterInterface();
+    message.port_id = object.port_id ?? "";
+    message.network_id = object.network_id ?? "";
+    message.fixed_ips = object.fixed_ips?.map((e) => FixedIp.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRouter(): Router {
+  return {
+    id: "",
+    name: "",
+    admin_state_up: undefined,
+    external_gateway: undefined,
+    routes: [],
+    interfaces: [],
+    binding_host_id: "",
+    binding_generation: "0",
+    status: Status.STATUS_UNSPECIFIED,
+    status_message: "",
+    etag: "",
+    revision_number: "0",
+    create_time: undefined,
+    update_time: undefined,
+  };
+}
+
+export const Router: MessageFns<Router> = {
+  encode(message: Router, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.admin_state_up !== undefined) {
+      writer.uint32(24).bool(message.admin_state_up);
+    }
+    if (message.external_gateway !== undefined) {
+      ExternalGateway.encode(message.external_gateway, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.routes) {
+      Route.encode(v!, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.interfaces) {
+      RouterInterface.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.binding_host_id !== "") {
+      writer.uint32(58).string(message.binding_host_id);
+    }
+    if (message.binding_generation !== "0") {
+      writer.uint32(64).uint64(message.binding_generation);
+    }
+    if (message.status !== Status.STATUS_UNSPECIFIED) {
+      writer.uint32(72).int32(statusToNumber(message.status));
+    }
+    if (message.status_message !== "") {
+      writer.uint32(82).string(message.status_message);
+    }
+    if (message.etag !== "") {
+      writer.uint32(90).string(message.etag);
+    }
+    if (message.revision_number !== "0") {
+      writer.uint32(96).uint64(message.revision_number);
+    }
+    if (message.create_time !== undefined) {
+      Timestamp.encode(toTimestamp(message.create_time), writer.uint32(106).fork()).join();
+    }
+    if (message.update_time !== undefined) {
+      Timestamp.encode(toTimestamp(message.update_time), writer.uint32(114).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Router {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouter();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.admin_state_up = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.external_gateway = ExternalGateway.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.routes.push(Route.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.interfaces.push(RouterInterface.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.binding_host_id = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.binding_generation = reader.uint64().toString();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.status = statusFromJSON(reader.int32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.status_message = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.revision_number = reader.uint64().toString();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.create_time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.update_time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Router {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      admin_state_up: isSet(object.adminStateUp)
+        ? globalThis.Boolean(object.adminStateUp)
+        : isSet(object.admin_state_up)
+        ? globalThis.Boolean(object.admin_state_up)
+        : undefined,
+      external_gateway: isSet(object.externalGateway)
+        ? ExternalGateway.fromJSON(object.externalGateway)
+        : isSet(object.external_gateway)
+        ? ExternalGateway.fromJSON(object.external_gateway)
+        : undefined,
+      routes: globalThis.Array.isArray(object?.routes) ? object.routes.map((e: any) => Route.fromJSON(e)) : [],
+      interfaces: globalThis.Array.isArray(object?.interfaces)
+        ? object.interfaces.map((e: any) => RouterInterface.fromJSON(e))
+        : [],
+      binding_host_id: isSet(object.bindingHostId)
+        ? globalThis.String(object.bindingHostId)
+        : isSet(object.binding_host_id)
+        ? globalThis.String(object.binding_host_id)
+        : "",
+      binding_generation: isSet(object.bindingGeneration)
+        ? globalThis.String(object.bindingGeneration)
+        : isSet(object.binding_generation)
+        ? globalThis.String(object.binding_generation)
+        : "0",
+      status: isSet(object.status) ? statusFromJSON(object.status) : Status.STATUS_UNSPECIFIED,
+      status_message: isSet(object.statusMessage)
+        ? globalThis.String(object.statusMessage)
+        : isSet(object.status_message)
+        ? globalThis.String(object.status_message)
+        : "",
+      etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+      revision_number: isSet(object.revisionNumber)
+        ? globalThis.String(object.revisionNumber)
+        : isSet(object.revision_number)
+        ? globalThis.String(object.revision_number)
+        : "0",
+      create_time: isSet(object.createTime)
+        ? globalThis.String(object.createTime)
+        : isSet(object.create_time)
+        ? globalThis.String(object.create_time)
+        : undefined,
+      update_time: isSet(object.updateTime)
+        ? globalThis.String(object.updateTime)
+        : isSet(object.update_time)
+        ? globalThis.String(object.update_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Router): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.admin_state_up !== undefined) {
+      obj.adminStateUp = message.admin_state_up;
+    }
+    if (message.external_gateway !== undefined) {
+      obj.externalGateway = ExternalGateway.toJSON(message.external_gateway);
+    }
+    if (message.routes?.length) {
+      obj.routes = message.routes.map((e) => Route.toJSON(e));
+    }
+    if (message.interfaces?.length) {
+      obj.interfaces = message.interfaces.map((e) => RouterInterface.toJSON(e));
+    }
+    if (message.binding_host_id !== "") {
+      obj.bindingHostId = message.binding_host_id;
+    }
+    if (message.binding_generation !== "0") {
+      obj.bindingGeneration = message.binding_generation;
+    }
+    if (message.status !== Status.STATUS_UNSPECIFIED) {
+      obj.status = statusToJSON(message.status);
+    }
+    if (message.status_message !== "") {
+      obj.statusMessage = message.status_message;
+    }
+    if (message.etag !== "") {
+      obj.etag = message.etag;
+    }
+    if (message.revision_number !== "0") {
+      obj.revisionNumber = message.revision_number;
+    }
+    if (message.create_time !== undefined) {
+      obj.createTime = message.create_time;
+    }
+    if (message.update_time !== undefined) {
+      obj.updateTime = message.update_time;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Router>, I>>(base?: I): Router {
+    return Router.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Router>, I>>(object: I): Router {
+    const message = createBaseRouter();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.admin_state_up = object.admin_state_up ?? undefined;
+    message.external_gateway = (object.external_gateway !== undefined && object.external_gateway !== null)
+      ? ExternalGateway.fromPartial(object.external_gateway)
+      : undefined;
+    message.routes = object.routes?.map((e) => Route.fromPartial(e)) || [];
+    message.interfaces = object.interfaces?.map((e) => RouterInterface.fromPartial(e)) || [];
+    message.binding_host_id = object.binding_host_id ?? "";
+    message.binding_generation = object.binding_generation ?? "0";
+    message.status = object.status ?? Status.STATUS_UNSPECIFIED;
+    message.status_message = object.status_message ?? "";
+    message.etag = object.etag ?? "";
+    message.revision_number = object.revision_number ?? "0";
+    message.create_time = object.create_time ?? undefined;
+    message.update_time = object.update_time ?? undefined;
+    return message;
+  },
+};
+
+function createBaseFloatingIp(): FloatingIp {
+  return {
+    id: "",
+    floating_network_id: "",
+    floating_ip_address: "",
+    port_id: "",
+    fixed_ip_address: "",
+    router_id: "",
+    status: Status.STATUS_UNSPECIFIED,
+    etag: "",
+    revision_number: "0",
+    create_time: undefined,
+    update_time: undefined,
+  };
+}
+
+export const FloatingIp: MessageFns<FloatingIp> = {
+  encode(message: FloatingIp, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.floating_network_id !== "") {
+      writer.uint32(18).string(message.floating_network_id);
+    }
+    if (message.floating_ip_address !== "") {
+      writer.uint32(26).string(message.floating_ip_address);
+    }
+    if (message.port_id !== "") {
+      writer.uint32(34).string(message.port_id);
+    }
+    if (message.fixed_ip_address !== "") {
+      writer.uint32(42).string(message.fixed_ip_address);
+    }
+    if (message.router_id !== "") {
+      writer.uint32(50).string(message.router_id);
+    }
+    if (message.status !== Status.STATUS_UNSPECIFIED) {
+      writer.uint32(56).int32(statusToNumber(message.status));
+    }
+    if (message.etag !== "") {
+      writer.uint32(66).string(message.etag);
+    }
+    if (message.revision_number !== "0") {
+      writer.uint32(72).uint64(message.revision_number);
+    }
+    if (message.create_time !== undefined) {
+      Timestamp.encode(toTimestamp(message.create_time), writer.uint32(82).fork()).join();
+    }
+    if (message.update_time !== undefined) {
+      Timestamp.encode(toTimestamp(message.update_time), writer.uint32(90).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FloatingIp {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFloatingIp();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.floating_network_id = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.floating_ip_address = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.port_id = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.fixed_ip_address = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.router_id = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.status = statusFromJSON(reader.int32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.revision_number = reader.uint64().toString();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.create_time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.update_time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FloatingIp {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      floating_network_id: isSet(object.floatingNetworkId)
+        ? globalThis.String(object.floatingNetworkId)
+        : isSet(object.floating_network_id)
+        ? globalThis.String(object.floating_network_id)
+        : "",
+      floating_ip_address: isSet(object.floatingIpAddress)
+        ? globalThis.String(object.floatingIpAddress)
+        : isSet(object.floating_ip_address)
+        ? globalThis.String(object.floating_ip_address)
+        : "",
+      port_id: isSet(object.portId)
+        ? globalThis.String(object.portId)
+        : isSet(object.port_id)
+        ? globalThis.String(object.port_id)
+        : "",
+      fixed_ip_address: isSet(object.fixedIpAddress)
+        ? globalThis.String(object.fixedIpAddress)
+        : isSet(object.fixed_ip_address)
+        ? globalThis.String(object.fixed_ip_address)
+        : "",
+      router_id: isSet(object.routerId)
+        ? globalThis.String(object.routerId)
+        : isSet(object.router_id)
+        ? globalThis.String(object.router_id)
+        : "",
+      status: isSet(object.status) ? statusFromJSON(object.status) : Status.STATUS_UNSPECIFIED,
+      etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+      revision_number: isSet(object.revisionNumber)
+        ? globalThis.String(object.revisionNumber)
+        : isSet(object.revision_number)
+        ? globalThis.String(object.revision_number)
+        : "0",
+      create_time: isSet(object.createTime)
+        ? globalThis.String(object.createTime)
+        : isSet(object.create_time)
+        ? globalThis.String(object.create_time)
+        : undefined,
+      update_time: isSet(object.updateTime)
+        ? globalThis.String(object.updateTime)
+        : isSet(object.update_time)
+        ? globalThis.String(object.update_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: FloatingIp): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.floating_network_id !== "") {
+      obj.floatingNetworkId = message.floating_network_id;
+    }
+    if (message.floating_ip_address !== "") {
+      obj.floatingIpAddress = message.floating_ip_address;
+    }
+    if (message.port_id !== "") {
+      obj.portId = message.port_id;
+    }
+    if (message.fixed_ip_address !== "") {
+      obj.fixedIpAddress = message.fixed_ip_address;
+    }
+    if (message.router_id !== "") {
+      obj.routerId = message.router_id;
+    }
+    if (message.status !== Status.STATUS_UNSPECIFIED) {
+      obj.status = statusToJSON(message.status);
+    }
+    if (message.etag !== "") {
+      obj.etag = message.etag;
+    }
+    if (message.revision_number !== "0") {
+      obj.revisionNumber = message.revision_number;
+    }
+    if (message.create_time !== undefined) {
+      obj.createTime = message.create_time;
+    }
+    if (message.update_time !== undefined) {
+      obj.updateTime = message.update_time;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FloatingIp>, I>>(base?: I): FloatingIp {
+    return FloatingIp.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FloatingIp>, I>>(object: I): FloatingIp {
+    const message = createBaseFloatingIp();
+    message.id = object.id ?? "";
+    message.floating_network_id = object.floating_network_id ?? "";
+    message.floating_ip_address = object.floating_ip_address ?? "";
+    message.port_id = object.port_id ?? "";
+    message.fixed_ip_address = object.fixed_ip_address ?? "";
+    message.router_id = object.router_id ?? "";
+    message.status = object.status ?? Status.STATUS_UNSPECIFIED;
     message.etag = object.etag ?? "";
     message.revision_number = object.revision_number ?? "0";
     message.create_time = object.create_time ?? undefined;
@@ -5149,6 +6492,12 @@ export const WatchResponse: MessageFns<WatchResponse> = {
       case "port":
         Port.encode(message.resource.value, writer.uint32(42).fork()).join();
         break;
+      case "router":
+        Router.encode(message.resource.value, writer.uint32(58).fork()).join();
+        break;
+      case "floating_ip":
+        FloatingIp.encode(message.resource.value, writer.uint32(66).fork()).join();
+        break;
     }
     if (message.vtep !== undefined) {
       Vtep.encode(message.vtep, writer.uint32(50).fork()).join();
@@ -5209,6 +6558,22 @@ export const WatchResponse: MessageFns<WatchResponse> = {
             message.resource = { $case: "port", value: Port.decode(reader, reader.uint32()) };
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.resource = { $case: "router", value: Router.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.resource = { $case: "floating_ip", value: FloatingIp.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 6: {
             if (tag !== 50) {
               break;
@@ -5243,6 +6608,12 @@ export const WatchResponse: MessageFns<WatchResponse> = {
         ? { $case: "network", value: Network.fromJSON(object.network) }
         : isSet(object.port)
         ? { $case: "port", value: Port.fromJSON(object.port) }
+        : isSet(object.router)
+        ? { $case: "router", value: Router.fromJSON(object.router) }
+        : isSet(object.floatingIp)
+        ? { $case: "floating_ip", value: FloatingIp.fromJSON(object.floatingIp) }
+        : isSet(object.floating_ip)
+        ? { $case: "floating_ip", value: FloatingIp.fromJSON(object.floating_ip) }
         : undefined,
       vtep: isSet(object.vtep) ? Vtep.fromJSON(object.vtep) : undefined,
     };
@@ -5262,6 +6633,10 @@ export const WatchResponse: MessageFns<WatchResponse> = {
       obj.network = Network.toJSON(message.resource.value);
     } else if (message.resource?.$case === "port") {
       obj.port = Port.toJSON(message.resource.value);
+    } else if (message.resource?.$case === "router") {
+      obj.router = Router.toJSON(message.resource.value);
+    } else if (message.resource?.$case === "floating_ip") {
+      obj.floatingIp = FloatingIp.toJSON(message.resource.value);
     }
     if (message.vtep !== undefined) {
       obj.vtep = Vtep.toJSON(message.vtep);
@@ -5292,6 +6667,18 @@ export const WatchResponse: MessageFns<WatchResponse> = {
       case "port": {
         if (object.resource?.value !== undefined && object.resource?.value !== null) {
           message.resource = { $case: "port", value: Port.fromPartial(object.resource.value) };
+        }
+        break;
+      }
+      case "router": {
+        if (object.resource?.value !== undefined && object.resource?.value !== null) {
+          message.resource = { $case: "router", value: Router.fromPartial(object.resource.value) };
+        }
+        break;
+      }
+      case "floating_ip": {
+        if (object.resource?.value !== undefined && object.resource?.value !== null) {
+          message.resource = { $case: "floating_ip", value: FloatingIp.fromPartial(object.resource.value) };
         }
         break;
       }
