@@ -56,8 +56,11 @@ const networkMtu = ({ hosts: [first] }: ControlContext): number =>
 /** How a lab host's agent runs. */
 export const agentProcess = (context: HostContext, separate: boolean, flags: readonly string[] = []): ProcessSpec => {
   const at = (port: number): string => `${context.controlAddress}:${port.toString()}`;
+  const { provider } = context;
   return agentWith(context, [
     ...['--vtep-address', context.underlayAddress, '--driver', context.driver],
+    ...context.roles.flatMap((role) => ['--roles', role]),
+    ...(provider === undefined ? [] : ['--bridge-mappings', `${provider.physicalNetwork}:${provider.device}`]),
     ...['--nats', `nats://${at(LAB_PORTS.nats)}`],
     ...['--topology-address', at(separate ? LAB_PORTS.topology : LAB_PORTS.weft)],
     ...['--l2pop-address', at(separate ? LAB_PORTS.l2pop : LAB_PORTS.weft)],

@@ -169,6 +169,9 @@ const up = async (context: CommandContext): Promise<number | undefined> => {
       name: labName(context, 0),
       hosts: parseHosts(flags.text('hosts') ?? '3'),
       drivers,
+      ...(flags.has('roles') && { roles: (flags.text('roles') ?? '').split(',') }),
+      ...(flags.has('physical-network') && { physicalNetwork: flags.text('physical-network') ?? '' }),
+      ...(flags.has('provider-gateway') && { providerGateway: (flags.text('provider-gateway') ?? '').split(',') }),
       underlay,
       separate,
       ...(flags.has('mtu') && { mtu: wholeNumber('mtu', flags.text('mtu')) }),
@@ -190,7 +193,10 @@ const up = async (context: CommandContext): Promise<number | undefined> => {
   output.data({
     name: lab.name,
     state_dir: lab.stateDir,
-    hosts: lab.hosts.map(({ name, driver, underlayAddress }) => ({ name, driver, vtep_address: underlayAddress })),
+    hosts: lab.hosts.map(({ name, driver, roles, underlayAddress }) => ({
+      ...{ name, driver, roles },
+      vtep_address: underlayAddress,
+    })),
   });
   return undefined;
 };
@@ -202,6 +208,7 @@ const status = (context: CommandContext): number => {
   output.text(`lab ${lab.name}: ${lab.state}, state in ${lab.stateDir}`);
   const rows = [
     ...lab.controlPlane.map((each) => ({ place: 'control', driver: '-', ...each })),
+    ...lab.gateway.map((each) => ({ place: 'gateway', driver: '-', ...each })),
     ...lab.hosts.flatMap((host) => host.processes.map((each) => ({ place: host.name, driver: host.driver, ...each }))),
   ];
   if (!output.machine) {
@@ -244,6 +251,21 @@ export const labCommands: readonly Command[] = [
         type: 'string',
         value: 'A,B,...',
         doc: 'linuxbridge or ovs, for each host in order, or one for all (default linuxbridge)',
+      },
+      roles: {
+        type: 'string',
+        value: 'A,B,...',
+        doc: 'network or compute, for each host in order, or one for all (default compute)',
+      },
+      'physical-network': {
+        type: 'string',
+        value: 'NAME',
+        doc: 'a wire of this name that each host has an eth1 on, mapped for its agent',
+      },
+      'provider-gateway': {
+        type: 'string',
+        value: 'ADDRESS/LENGTH,...',
+        doc: 'a gateway on that wire, such as 172.32.0.1/24; beyond it 198.51.100.1 answers',
       },
       underlay: { type: 'string', value: 'FAMILY', doc: 'ipv4 (default) or ipv6' },
       mtu: { type: 'string', value: 'BYTES', doc: 'of the underlay (default 1500)' },
@@ -292,7 +314,7 @@ export const labCommands: readonly Command[] = [
   },
   {
     path: 'lab exec',
-    summary: 'run a command on a host (or control, underlay) or in a guest',
+    summary: 'run a command on a host (or control, underlay, gateway) or in a guest',
     args: ['HOST|GUEST', '--', 'COMMAND...'],
     flags: { name: NAME },
     run: async (context) => {

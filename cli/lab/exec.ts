@@ -10,12 +10,13 @@ import type { RunOptions, RunResult } from './run.ts';
 import { existingLab } from './store.ts';
 import { toolPath } from './tools.ts';
 
-/** Somewhere in a lab: a host by name (or `control`, `underlay`, the lab's own two namespaces), or a guest. */
+/** Somewhere in a lab: a host by name (or `control`, `underlay`, `gateway`, the lab's own namespaces), or a guest. */
 export type LabTarget = { readonly lab: string; readonly host: string } | { readonly lab: string; readonly vm: string };
 
 const parsePlace = (target: LabTarget): LabPlace => {
   if ('vm' in target) return { kind: 'vm', vm: parseGuestName('vm', target.vm) };
-  if (target.host === 'control' || target.host === 'underlay') return { kind: target.host };
+  if (target.host === 'control' || target.host === 'underlay' || target.host === 'gateway')
+    return { kind: target.host };
   return { kind: 'host', host: parseLabHostName('host', target.host) };
 };
 

@@ -12,6 +12,7 @@ import { HOST_DATA_DIR, makeMountPoint } from './shared-folders.ts';
 import { switchDeviceLines } from './switch.ts';
 import type { LabStore } from './store.ts';
 import { toolPath } from './tools.ts';
+import { PROVIDER_DEVICE } from './provider.ts';
 import { MANAGEMENT_DEVICE, MANAGEMENT_PREFIX, UNDERLAY_DEVICE, underlayDevice, UNDERLAY_PREFIX } from './topology.ts';
 
 // A fresh namespace has the kernel's defaults for IPv6 and waits a second before an address is usable.
@@ -115,6 +116,7 @@ export const addressLines = (lab: LabRecord, host: LabHost): readonly string[] =
     `link set dev ${UNDERLAY_DEVICE} up`,
     ...(host.driver === 'ovs' ? switchDeviceLines(lab, host) : []),
     `link set dev ${MANAGEMENT_DEVICE} up`,
+    ...(lab.physicalNetwork === undefined ? [] : [`link set dev ${PROVIDER_DEVICE} up`]),
     `address add ${host.underlayAddress}/${prefix} dev ${device}${nodad}`,
     `address add ${host.managementAddress}/${MANAGEMENT_PREFIX.toString()} dev ${MANAGEMENT_DEVICE}`,
   ];

@@ -1,4 +1,5 @@
-import type { LabDriver, LabHost, LabRecord, UnderlayFamily } from './record.ts';
+import { PROVIDER_DEVICE } from './provider.ts';
+import type { LabDriver, LabHost, LabRecord, LabRole, UnderlayFamily } from './record.ts';
 import type { LabStore } from './store.ts';
 import { HOST_DATA_DIR } from './shared-folders.ts';
 import { CONTROL_ADDRESS, underlayDevice, UNDERLAY_PREFIX } from './topology.ts';
@@ -10,6 +11,9 @@ export interface HostContext {
   /** From 0, in the order the hosts were named. */
   readonly index: number;
   readonly driver: LabDriver;
+  readonly roles: readonly LabRole[];
+  /** The provider's wire, and the device on it; absent without such a wire. */
+  readonly provider?: { readonly physicalNetwork: string; readonly device: string };
   /** The device that has its address on the underlay, that address, its prefix length and the MTU. */
   readonly underlayDevice: string;
   readonly underlayAddress: string;
@@ -44,6 +48,10 @@ export const hostContext = (store: LabStore, lab: LabRecord, host: LabHost): Hos
   name: host.name,
   index: host.index,
   driver: host.driver,
+  roles: host.roles,
+  ...(lab.physicalNetwork !== undefined && {
+    provider: { physicalNetwork: lab.physicalNetwork, device: PROVIDER_DEVICE },
+  }),
   underlayDevice: underlayDevice(host),
   underlayAddress: host.underlayAddress,
   underlayPrefix: UNDERLAY_PREFIX[lab.underlay],

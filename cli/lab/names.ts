@@ -3,7 +3,7 @@ import type { Brand } from '#platform/net/brand.ts';
 
 /** The name of a lab: 1 to 12 of `a-z0-9-`, a letter or digit at both ends. */
 export type LabName = Brand<string, 'LabName'>;
-/** The name of a lab's host: as a lab's, and neither `underlay`, `control` nor `vm-…`, which are namespaces of their own. */
+/** The name of a lab's host: as a lab's, and none of `underlay`, `control`, `gateway` and `vm-…`, which are namespaces of their own. */
 export type LabHostName = Brand<string, 'LabHostName'>;
 /** The name of a guest: 1 to 40 of `a-z0-9-`, a letter or digit at both ends. */
 export type GuestName = Brand<string, 'GuestName'>;
@@ -36,8 +36,8 @@ export const parseLabName = (field: string, text: string): LabName => {
 /** Throws `invalid` for what is not a `LabHostName`. */
 export const parseLabHostName = (field: string, text: string): LabHostName => {
   checkWord(field, text, 12, 'a lab host');
-  if (text === 'underlay' || text === 'control' || text.startsWith('vm-')) {
-    throw invalidField(field, text, 'is a name that the lab uses itself ("underlay", "control", "vm-...")');
+  if (text === 'underlay' || text === 'control' || text === 'gateway' || text.startsWith('vm-')) {
+    throw invalidField(field, text, 'is a name that the lab uses itself ("underlay", "control", "gateway", "vm-...")');
   }
   return text as LabHostName;
 };
@@ -62,6 +62,9 @@ export const underlayNamespace = (lab: LabName): NamespaceName => `${namespacePr
 
 /** The namespace of the control plane's processes. */
 export const controlNamespace = (lab: LabName): NamespaceName => `${namespacePrefix(lab)}control` as NamespaceName;
+
+/** The namespace of the gateway on the provider's wire. */
+export const gatewayNamespace = (lab: LabName): NamespaceName => `${namespacePrefix(lab)}gateway` as NamespaceName;
 
 /** The network namespace of a host. */
 export const hostNamespace = (lab: LabName, host: LabHostName): NamespaceName =>

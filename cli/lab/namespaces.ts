@@ -1,6 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { DomainError } from '#platform/errors/domain-error.ts';
-import { namespacePrefix, controlNamespace, guestNamespace, hostNamespace, underlayNamespace } from './names.ts';
+import {
+  namespacePrefix,
+  controlNamespace,
+  gatewayNamespace,
+  guestNamespace,
+  hostNamespace,
+  underlayNamespace,
+} from './names.ts';
 import type { LabName, NamespaceName } from './names.ts';
 import { attempt } from './attempt.ts';
 import { isErrno, registeredLabs } from './store.ts';
@@ -20,9 +27,12 @@ export const allNamespaces = (): readonly string[] => {
 export const recordedNamespaces = (store: LabStore): ReadonlySet<NamespaceName> => {
   const hosts = attempt(() => store.lab()?.hosts ?? [], []);
   const guests = attempt(() => store.guests(), []);
+  const gateway =
+    attempt(() => store.lab()?.providerGateway ?? [], []).length > 0 ? [gatewayNamespace(store.name)] : [];
   return new Set([
     underlayNamespace(store.name),
     controlNamespace(store.name),
+    ...gateway,
     ...hosts.map(({ name }) => hostNamespace(store.name, name)),
     ...guests.map(({ name }) => guestNamespace(store.name, name)),
   ]);

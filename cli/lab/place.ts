@@ -1,7 +1,14 @@
 import { DomainError } from '#platform/errors/domain-error.ts';
 import { isAlive, namespaceInode } from './proc.ts';
 import type { ProcessIdentity } from './proc.ts';
-import { controlNamespace, guestNamespace, hostNamespace, parseProcessName, underlayNamespace } from './names.ts';
+import {
+  controlNamespace,
+  gatewayNamespace,
+  guestNamespace,
+  hostNamespace,
+  parseProcessName,
+  underlayNamespace,
+} from './names.ts';
 import type { GuestName, LabHostName, NamespaceName } from './names.ts';
 import type { LabStore } from './store.ts';
 import { toolPath } from './tools.ts';
@@ -14,7 +21,8 @@ export type LabPlace =
   | { readonly kind: 'host'; readonly host: LabHostName }
   | { readonly kind: 'vm'; readonly vm: GuestName }
   | { readonly kind: 'control' }
-  | { readonly kind: 'underlay' };
+  | { readonly kind: 'underlay' }
+  | { readonly kind: 'gateway' };
 
 /** The network namespace of a place. */
 export const namespaceOf = (store: LabStore, place: LabPlace): NamespaceName => {
@@ -27,6 +35,8 @@ export const namespaceOf = (store: LabStore, place: LabPlace): NamespaceName => 
       return controlNamespace(store.name);
     case 'underlay':
       return underlayNamespace(store.name);
+    case 'gateway':
+      return gatewayNamespace(store.name);
   }
 };
 

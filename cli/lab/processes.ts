@@ -4,6 +4,7 @@ import { endProcesses } from './end.ts';
 import { LAB_MARK, parseLabHostName, parseLabName, parseProcessName } from './names.ts';
 import type { LabName, ProcessName } from './names.ts';
 import { enterPlace, HOLDER } from './place.ts';
+import type { LabPlace } from './place.ts';
 import { allProcesses, hasMark, isAlive, signalProcess } from './proc.ts';
 import type { ProcessIdentity } from './proc.ts';
 import { isListening } from './ready.ts';
@@ -186,6 +187,12 @@ const parseOwnProcess = (text: string): ProcessName => {
 
 const placeOf = (host: string | undefined): Place => (host === undefined ? 'control' : parseLabHostName('host', host));
 
+/** Where a process of a record runs. */
+export const placeOfRecord = (place: Place): LabPlace => {
+  if (place === 'control') return { kind: 'control' };
+  return place === 'gateway' ? { kind: 'gateway' } : { kind: 'host', host: place };
+};
+
 const find = (ref: ProcessRef): { readonly store: LabStore; readonly record: ProcessRecord } => {
   const lab: LabName = parseLabName('lab', ref.lab);
   const store = existingLab(lab);
@@ -193,7 +200,7 @@ const find = (ref: ProcessRef): { readonly store: LabStore; readonly record: Pro
 };
 
 const enterRecorded = (store: LabStore, { place, cwd }: ProcessRecord): readonly string[] =>
-  enterPlace(store, place === 'control' ? { kind: 'control' } : { kind: 'host', host: place }, cwd);
+  enterPlace(store, placeOfRecord(place), cwd);
 
 const running = (record: ProcessRecord): ProcessIdentity => {
   if (record.identity === undefined || !isAlive(record.identity)) {

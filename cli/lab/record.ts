@@ -9,15 +9,21 @@ export type UnderlayFamily = 'ipv4' | 'ipv6';
 export const LAB_DRIVERS = ['linuxbridge', 'ovs'] as const;
 export type LabDriver = (typeof LAB_DRIVERS)[number];
 
+/** What a host does beside serving guests. */
+export const LAB_ROLES = ['network'] as const;
+export type LabRole = (typeof LAB_ROLES)[number];
+
 /** Where a process of a lab runs. */
-export type Place = 'control' | LabHostName;
+export type Place = 'control' | 'gateway' | LabHostName;
 
 const identity = z.strictObject({ pid: z.int().positive(), startTime: z.int().nonnegative() }).readonly();
 const labName = z.string().transform((text): LabName => parseLabName('name', text));
 const hostName = z.string().transform((text): LabHostName => parseLabHostName('name', text));
 const guestName = z.string().transform((text): GuestName => parseGuestName('name', text));
 const processName = z.string().transform((text): ProcessName => parseProcessName('name', text));
-const place = z.string().transform((text): Place => (text === 'control' ? 'control' : parseLabHostName('place', text)));
+const place = z
+  .string()
+  .transform((text): Place => (text === 'control' || text === 'gateway' ? text : parseLabHostName('place', text)));
 
 const labHost = z
   .strictObject({
@@ -27,6 +33,7 @@ const labHost = z
     managementAddress: z.string(),
     /** Absent in records from before there was a choice. */
     driver: z.enum(LAB_DRIVERS).default('linuxbridge'),
+    roles: z.array(z.enum(LAB_ROLES)).readonly().default([]),
   })
   .readonly();
 
@@ -44,6 +51,10 @@ export const labRecord = z
     mtu: z.int(),
     separate: z.boolean(),
     hosts: z.array(labHost).readonly(),
+    /** What the wire is called that every host has a device on; absent without such a wire. */
+    physicalNetwork: z.string().optional(),
+    /** Addresses with prefix lengths of the gateway on that wire; none without a gateway. */
+    providerGateway: z.array(z.string()).readonly().default([]),
   })
   .readonly();
 

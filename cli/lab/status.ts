@@ -5,7 +5,7 @@ import { DEFAULT_LAB, parseLabName } from './names.ts';
 import { allNamespaces, recordedNamespaces } from './namespaces.ts';
 import { HOLDER } from './place.ts';
 import { isAlive, processInfo } from './proc.ts';
-import type { LabDriver, LabHost, ProcessRecord, UnderlayFamily } from './record.ts';
+import type { LabDriver, LabHost, LabRole, ProcessRecord, UnderlayFamily } from './record.ts';
 import { existingLab, registeredLabs } from './store.ts';
 import type { LabStore } from './store.ts';
 
@@ -23,6 +23,7 @@ export interface ProcessStatus {
 export interface HostStatus {
   readonly name: string;
   readonly driver: LabDriver;
+  readonly roles: readonly LabRole[];
   readonly underlayAddress: string;
   readonly managementAddress: string;
   /** Whether its namespaces are kept. */
@@ -43,6 +44,9 @@ export interface LabStatus {
   readonly mtu: number;
   readonly separate: boolean;
   readonly controlPlane: readonly ProcessStatus[];
+  /** The wire that every host has a device on, and its gateway's addresses; absent without one. */
+  readonly provider?: { readonly physicalNetwork: string; readonly gateway: readonly string[] };
+  readonly gateway: readonly ProcessStatus[];
   readonly hosts: readonly HostStatus[];
   readonly guests: readonly Guest[];
 }
@@ -72,9 +76,14 @@ export const labStatus = (name: string = DEFAULT_LAB): LabStatus => {
     mtu: lab?.mtu ?? 0,
     separate: lab?.separate ?? false,
     controlPlane: at('control'),
+    ...(lab?.physicalNetwork !== undefined && {
+      provider: { physicalNetwork: lab.physicalNetwork, gateway: lab.providerGateway },
+    }),
+    gateway: at('gateway'),
     hosts: (lab?.hosts ?? []).map((host) => ({
       name: host.name,
       driver: host.driver,
+      roles: host.roles,
       underlayAddress: host.underlayAddress,
       managementAddress: host.managementAddress,
       alive: isHeld(host, processes),

@@ -4,8 +4,14 @@ import { labHosts, parseUnderlayMtu } from './topology.ts';
 describe('the hosts of a lab', () => {
   test('a number names them h1, h2, … with addresses that end alike', () => {
     expect(labHosts(2, 'ipv4')).toEqual([
-      { name: 'h1', index: 0, underlayAddress: '192.0.2.11', managementAddress: '10.254.0.11', driver: 'linuxbridge' },
-      { name: 'h2', index: 1, underlayAddress: '192.0.2.12', managementAddress: '10.254.0.12', driver: 'linuxbridge' },
+      {
+        ...{ name: 'h1', index: 0, driver: 'linuxbridge', roles: [] },
+        ...{ underlayAddress: '192.0.2.11', managementAddress: '10.254.0.11' },
+      },
+      {
+        ...{ name: 'h2', index: 1, driver: 'linuxbridge', roles: [] },
+        ...{ underlayAddress: '192.0.2.12', managementAddress: '10.254.0.12' },
+      },
     ]);
     expect(labHosts(['left', 'right'], 'ipv6').map((host) => host.underlayAddress)).toEqual([
       '2001:db8:ffff::11',
@@ -42,5 +48,15 @@ describe('the hosts of a lab', () => {
     expect(() => driversOf('linuxbridge', 'vpp', 'ovs')).toThrow(
       'drivers: "vpp" is not a driver of a lab: linuxbridge or ovs',
     );
+  });
+
+  test('roles go as drivers do, and compute is none', () => {
+    const rolesOf = (...roles: readonly string[]): readonly (readonly string[])[] =>
+      labHosts(2, 'ipv4', [], roles).map((host) => host.roles);
+    expect(rolesOf()).toEqual([[], []]);
+    expect(rolesOf('network')).toEqual([['network'], ['network']]);
+    expect(rolesOf('network', 'compute')).toEqual([['network'], []]);
+    expect(() => rolesOf('network', 'compute', 'compute')).toThrow('neither one role for all nor one for each of 2');
+    expect(() => rolesOf('router')).toThrow('roles: "router" is not a role of a lab\'s host: network or compute');
   });
 });

@@ -1,7 +1,7 @@
 import { invalidField } from '#platform/errors/domain-error.ts';
 import { parseMtu } from '#platform/net/mtu.ts';
-import { LAB_DRIVERS } from './record.ts';
-import type { LabDriver, LabHost, LabRecord, UnderlayFamily } from './record.ts';
+import { LAB_DRIVERS, LAB_ROLES } from './record.ts';
+import type { LabDriver, LabHost, LabRecord, LabRole, UnderlayFamily } from './record.ts';
 import { parseLabHostName } from './names.ts';
 
 /** The bridge of the underlay, and that of the management network, in the underlay's namespace. */
@@ -30,19 +30,21 @@ const FIRST_ADDRESS = 11;
 /**
  * The hosts of a lab in order, with their addresses: 192.0.2.11 or 2001:db8:ffff::11 on the underlay and 10.254.0.11 on the
  * management network for the first, and so on. A number n means h1 to hn; a single driver is that of all, none means
- * linuxbridge. Throws `invalid` for no or more than 200 hosts, bad names and doubles, drivers that there are not or not one
- * for each.
+ * linuxbridge, and so with roles, where none means `compute`. Throws `invalid` for no or more than 200 hosts, bad names and
+ * doubles, drivers or roles that there are not or not one for each.
  */
 export const labHosts = (
   hosts: number | readonly string[],
   underlay: UnderlayFamily,
   drivers: readonly string[] = [],
+  roles: readonly string[] = [],
 ): readonly LabHost[] => {
   const names = typeof hosts === 'number' ? numbered(hosts) : hosts;
   if (names.length === 0 || names.length > MAX_HOSTS) {
     throw invalidField('hosts', names.length, `is not a number of hosts from 1 to ${MAX_HOSTS.toString()}`);
   }
   const driverOf = parseDrivers(drivers, names.length);
+  const rolesOf = parseRoles(roles, names.length);
   return names.map((text, index) => {
     const name = parseLabHostName('hosts', text);
     if (names.indexOf(text) !== index) throw invalidField('hosts', text, 'is there twice');
@@ -54,6 +56,7 @@ export const labHosts = (
       underlayAddress: underlay === 'ipv4' ? `192.0.2.${number}` : `2001:db8:ffff::${number}`,
       managementAddress: `10.254.0.${number}`,
       driver: driverOf(index),
+      roles: rolesOf(index),
     };
   });
 };
@@ -65,14 +68,29 @@ const parseDrivers = (texts: readonly string[], hosts: number): ((index: number)
       throw invalidField('drivers', text, `is not a driver of a lab: ${LAB_DRIVERS.join(' or ')}`);
     return driver;
   });
-  if (drivers.length > 1 && drivers.length !== hosts) {
-    throw invalidField(
-      'drivers',
-      texts.join(','),
-      `is neither one driver for all nor one for each of ${hosts.toString()} hosts`,
-    );
-  }
+  checkOneForEach('drivers', texts, hosts);
   return (index) => drivers[drivers.length === 1 ? 0 : index] ?? 'linuxbridge';
+};
+
+/** The role of a host that serves guests and nothing else. */
+const COMPUTE = 'compute';
+
+const parseRoles = (texts: readonly string[], hosts: number): ((index: number) => readonly LabRole[]) => {
+  const roles = texts.map((text) => {
+    const role = LAB_ROLES.find((known) => known === text);
+    if (role === undefined && text !== COMPUTE) {
+      throw invalidField('roles', text, `is not a role of a lab's host: ${[...LAB_ROLES, COMPUTE].join(' or ')}`);
+    }
+    return role === undefined ? [] : [role];
+  });
+  checkOneForEach('roles', texts, hosts);
+  return (index) => roles[roles.length === 1 ? 0 : index] ?? [];
+};
+
+const checkOneForEach = (field: 'drivers' | 'roles', texts: readonly string[], hosts: number): void => {
+  if (texts.length <= 1 || texts.length === hosts) return;
+  const one = `one ${field.slice(0, -1)}`;
+  throw invalidField(field, texts.join(','), `is neither ${one} for all nor one for each of ${hosts.toString()} hosts`);
 };
 
 /** Whether some host of a lab has Open vSwitch, whose userspace datapath all others then have to spare partial checksums. */

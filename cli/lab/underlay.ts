@@ -1,4 +1,5 @@
-import { controlNamespace, hostNamespace } from './names.ts';
+import { controlNamespace, gatewayNamespace, hostNamespace } from './names.ts';
+import { GATEWAY_DEVICE, hasGateway, PROVIDER_BRIDGE, PROVIDER_DEVICE, PROVIDER_MTU } from './provider.ts';
 import type { LabRecord } from './record.ts';
 import {
   CONTROL_ADDRESS,
@@ -9,7 +10,7 @@ import {
   UNDERLAY_DEVICE,
 } from './topology.ts';
 
-/** Lines of `ip -batch`, for the underlay's namespace: both bridges, and a cable from each to every host. */
+/** Lines of `ip -batch`, for the underlay's namespace: the bridges, and a cable from each to every host. */
 export const underlayLines = (lab: LabRecord): readonly string[] => {
   const mtu = lab.mtu.toString();
   return [
@@ -20,6 +21,20 @@ export const underlayLines = (lab: LabRecord): readonly string[] => {
       cable(`u-${host.name}`, UNDERLAY_BRIDGE, UNDERLAY_DEVICE, hostNamespace(lab.name, host.name), mtu),
       cable(`m-${host.name}`, MANAGEMENT_BRIDGE, MANAGEMENT_DEVICE, hostNamespace(lab.name, host.name), '1500'),
     ]),
+    ...(lab.physicalNetwork === undefined ? [] : providerLines(lab)),
+  ];
+};
+
+/** The provider's wire, with a cable to every host and to the gateway. */
+const providerLines = (lab: LabRecord): readonly string[] => {
+  const mtu = PROVIDER_MTU.toString();
+  const gateway = cable('p-gateway', PROVIDER_BRIDGE, GATEWAY_DEVICE, gatewayNamespace(lab.name), mtu);
+  return [
+    bridge(PROVIDER_BRIDGE, mtu),
+    ...(hasGateway(lab) ? [gateway] : []),
+    ...lab.hosts.map((host) =>
+      cable(`p-${host.name}`, PROVIDER_BRIDGE, PROVIDER_DEVICE, hostNamespace(lab.name, host.name), mtu),
+    ),
   ];
 };
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join, normalize } from 'node:path';
 import { DomainError, invalidField } from '#platform/errors/domain-error.ts';
+import { parsePhysicalNetwork } from '#platform/net/names.ts';
 import { processEnded } from './daemon.ts';
 import { takeDown } from './down.ts';
 import { addressLines, BRIDGES_ONLY, furnishHost, setInNamespace, STATION } from './host.ts';
@@ -13,8 +14,19 @@ import { allNamespaces, recordedNamespaces, refuseExisting } from './namespaces.
 import { finishChecksums } from './offload.ts';
 import { enterPlace } from './place.ts';
 import { bootId, isAlive, processIdentity } from './proc.ts';
-import { plannedProcess, startRecorded } from './processes.ts';
+import { placeOfRecord, plannedProcess, startRecorded } from './processes.ts';
 import type { ProcessSpec } from './processes.ts';
+import {
+  GATEWAY_DEVICE,
+  gatewayLines,
+  gatewayNamespaces,
+  hasGateway,
+  internetProcess,
+  parseGatewayAddress,
+  PROVIDER_DEVICE,
+  PROVIDER_UNNUMBERED,
+  ROUTER,
+} from './provider.ts';
 import type { LabHost, LabRecord, Place, UnderlayFamily } from './record.ts';
 import { Tools } from './run.ts';
 import { defaultStateDir, isErrno, LabStore, MARKER, openLab, REGISTRY } from './store.ts';
@@ -36,6 +48,12 @@ export interface LabUpOptions {
   readonly hosts: number | readonly string[];
   /** What programs each host, `linuxbridge` or `ovs`, in the order of the hosts; one alone for all; linuxbridge when left out. */
   readonly drivers?: readonly string[];
+  /** What each host is for, `network` or `compute`, in the order of the hosts; one alone for all; compute when left out. */
+  readonly roles?: readonly string[];
+  /** The name of a wire that every host gets a device on, without an address; no such wire when left out. */
+  readonly physicalNetwork?: string;
+  /** Addresses of a gateway on that wire, each with its prefix length; no gateway when left out. */
+  readonly providerGateway?: readonly string[];
   /** `ipv4` when left out. */
   readonly underlay?: UnderlayFamily;
   /** Of the underlay's bridge and devices; 1500 when left out. */
@@ -106,7 +124,23 @@ const newRecord = (store: LabStore, options: LabUpOptions): LabRecord => {
     underlay,
     mtu: parseUnderlayMtu(options.mtu ?? DEFAULT_UNDERLAY_MTU, underlay),
     separate: options.separate ?? false,
-    hosts: labHosts(options.hosts, underlay, options.drivers),
+    hosts: labHosts(options.hosts, underlay, options.drivers, options.roles),
+    ...parseProvider(options),
+  };
+};
+
+const parseProvider = ({
+  physicalNetwork,
+  providerGateway = [],
+}: LabUpOptions): Pick<LabRecord, 'physicalNetwork' | 'providerGateway'> => {
+  if (physicalNetwork === undefined && providerGateway.length > 0) {
+    throw invalidField('provider_gateway', providerGateway.join(','), 'has no physical network that it could be on');
+  }
+  return {
+    ...(physicalNetwork !== undefined && {
+      physicalNetwork: parsePhysicalNetwork('physical_network', physicalNetwork),
+    }),
+    providerGateway: providerGateway.map(parseGatewayAddress),
   };
 };
 
@@ -168,7 +202,12 @@ const make = async (store: LabStore, lab: LabRecord, options: LabUpOptions, sign
   const tell = options.progress ?? (() => undefined);
   const underlay = underlayNamespace(store.name);
   const control = controlNamespace(store.name);
-  const namespaces = [underlay, control, ...lab.hosts.map((host) => hostNamespace(store.name, host.name))];
+  const namespaces = [
+    underlay,
+    control,
+    ...gatewayNamespaces(lab),
+    ...lab.hosts.map((host) => hostNamespace(store.name, host.name)),
+  ];
 
   tell({ step: 'namespaces', done: 0, total: namespaces.length });
   await tools.ipBatch(
@@ -181,6 +220,7 @@ const make = async (store: LabStore, lab: LabRecord, options: LabUpOptions, sign
   await all([
     setInNamespace(tools, underlay, BRIDGES_ONLY, signal),
     setInNamespace(tools, control, STATION, signal),
+    ...gatewayNamespaces(lab).map(async (gateway) => setInNamespace(tools, gateway, [...STATION, ...ROUTER], signal)),
     inSteps(lab.hosts, 'hosts', tell, async (host) => {
       await furnishHost(store, lab, host, tools, signal);
       if (host.driver === 'ovs') await furnishSwitch(store, host, tools, signal);
@@ -191,9 +231,16 @@ const make = async (store: LabStore, lab: LabRecord, options: LabUpOptions, sign
   await tools.ipBatch(underlay, underlayLines(lab), signal);
   await all([
     tools.ipBatch(control, controlAddressLines, signal),
+    ...gatewayNamespaces(lab).map(async (gateway) => {
+      await tools.ipBatch(gateway, gatewayLines(lab), signal);
+      if (hasSwitches(lab)) await finishChecksums(tools, gateway, GATEWAY_DEVICE, signal);
+    }),
     inParallel(lab.hosts, AT_ONCE, async (host) => {
       const namespace = hostNamespace(store.name, host.name);
+      const wired = lab.physicalNetwork !== undefined;
+      if (wired) await setInNamespace(tools, namespace, PROVIDER_UNNUMBERED, signal);
       await tools.ipBatch(namespace, addressLines(lab, host), signal);
+      if (wired && hasSwitches(lab)) await finishChecksums(tools, namespace, PROVIDER_DEVICE, signal);
       if (host.driver === 'ovs') await setInNamespace(tools, namespace, SWITCHED_UNDERLAY, signal);
       if (hasSwitches(lab)) await finishChecksums(tools, namespace, UNDERLAY_DEVICE, signal);
     }),
@@ -203,9 +250,9 @@ const make = async (store: LabStore, lab: LabRecord, options: LabUpOptions, sign
   const context = controlContext(store, lab);
   const start = async (place: Place, spec: ProcessSpec): Promise<void> => {
     const planned = plannedProcess(store, place, spec);
-    const where = place === 'control' ? ({ kind: 'control' } as const) : ({ kind: 'host', host: place } as const);
-    await startRecorded(store, lab.id, planned, enterPlace(store, where, planned.cwd), signal);
+    await startRecorded(store, lab.id, planned, enterPlace(store, placeOfRecord(place), planned.cwd), signal);
   };
+  if (hasGateway(lab)) await start('gateway', internetProcess());
   const switched = lab.hosts.filter(({ driver }) => driver === 'ovs');
   await inSteps(switched, 'switches', tell, async (host) => {
     await start(host.name, databaseProcess());

@@ -31,6 +31,11 @@ export interface LabWeftOptions {
   readonly hosts: number | readonly string[];
   /** One for each host in order, or one for all; linuxbridge when left out. */
   readonly drivers?: readonly LabDriver[];
+  /** `network` or `compute`, as `drivers`; compute when left out. */
+  readonly roles?: readonly string[];
+  /** A wire that every host has eth1 on, and the addresses of its gateway. */
+  readonly physicalNetwork?: string;
+  readonly providerGateway?: readonly string[];
   readonly underlay?: 'ipv4' | 'ipv6';
   readonly separate?: boolean;
   readonly mtu?: number;
