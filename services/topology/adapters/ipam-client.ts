@@ -5,17 +5,20 @@ import { parseUuid, type Uuid } from '#platform/net/names.ts';
 import type { RpcClient } from '#platform/rpc/client.ts';
 import type { IpamServiceService } from '#proto/weft/ipam/v1/ipam.ts';
 import { NetworkType } from '#proto/weft/type/v1/network.ts';
-import type { Earnest, FixedIpWish, Ipam } from '../app/ipam.ts';
+import type { Earnest, FixedIpWish, Ipam, PortOwner } from '../app/ipam.ts';
+import { DHCP_OWNER } from '../domain/device-owner.ts';
 import type { Segment } from '../domain/network.ts';
 import type { FixedIp } from '../domain/port.ts';
+import type { Subnet } from '../domain/subnet.ts';
+import { readSubnet } from './ipam-subnet.ts';
 
 /** Of one call; a creation's turn holds for all of them together. */
 const CALL_MS = 3_000;
 
-interface PortOwner {
-  readonly networkId: Uuid;
-  readonly id: Uuid;
-}
+const PAGE = 1_000;
+
+/** IPAM lets a subnet go that has no other addresses than those of owners of this prefix. */
+const YIELDING = 'dhcp:';
 
 /** IPAM over gRPC. No request ids: every call is idempotent by its owner. */
 export class IpamClient implements Ipam {
@@ -52,7 +55,7 @@ export class IpamClient implements Ipam {
     }));
     const { leases } = await under('port', () =>
       this.#client.allocateAddresses(
-        { network_id: port.networkId, owner_id: port.id, fixed_ips: fixedIps, ...earnest(how) },
+        { network_id: port.networkId, owner_id: addressOwner(port), fixed_ips: fixedIps, ...earnest(how) },
         { signal, timeoutMs: CALL_MS },
       ),
     );
@@ -62,11 +65,12 @@ export class IpamClient implements Ipam {
     }));
   }
 
-  async releasePort({ networkId, id }: PortOwner, signal: AbortSignal): Promise<void> {
+  async releasePort(port: PortOwner, signal: AbortSignal): Promise<void> {
+    const { networkId, id } = port;
     const how = { ...earnest({ validateOnly: false }) };
     const options = { signal, timeoutMs: CALL_MS };
     await Promise.all([
-      this.#client.releaseAddresses({ owner_id: id, fixed_ips: [], ...how }, options),
+      this.#client.releaseAddresses({ owner_id: addressOwner(port), fixed_ips: [], ...how }, options),
       this.#client.releaseMacAddress({ network_id: networkId, owner_id: id, ...how }, options),
     ]);
   }
@@ -101,7 +105,23 @@ export class IpamClient implements Ipam {
     );
     return subnets.length > 0;
   }
+
+  async listSubnets(networkId: Uuid | undefined, signal: AbortSignal): Promise<readonly Subnet[]> {
+    const found: Subnet[] = [];
+    let token = '';
+    do {
+      const page = await this.#client.listSubnets(
+        { network_id: networkId ?? '', page_size: PAGE, page_token: token },
+        { signal, timeoutMs: CALL_MS },
+      );
+      found.push(...page.subnets.map(readSubnet));
+      token = page.next_page_token;
+    } while (token !== '');
+    return found;
+  }
 }
+
+const addressOwner = ({ id, deviceOwner }: PortOwner): string => (deviceOwner === DHCP_OWNER ? `${YIELDING}${id}` : id);
 
 const earnest = ({ validateOnly }: Earnest) => ({ request_id: '', validate_only: validateOnly });
 

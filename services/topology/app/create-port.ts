@@ -2,6 +2,7 @@ import { DomainError, notFound } from '#platform/errors/domain-error.ts';
 import type { MacAddress } from '#platform/net/mac-address.ts';
 import type { HostId, Uuid } from '#platform/net/names.ts';
 import { boundTo, unbound } from '../domain/binding.ts';
+import { portHolder } from '../domain/errand.ts';
 import { isBeingDeleted } from '../domain/lifetime.ts';
 import { type FixedIp, type Port, type PortSettings, statusOf } from '../domain/port.ts';
 import { annotate } from './annotate.ts';
@@ -46,7 +47,7 @@ export const createPort = async (
   return await createHeld<Port, Held>(
     environment,
     {
-      holder: { kind: 'port', id, networkId },
+      holder: portHolder(draft),
       answer: records.ports,
       check: async (tx) => {
         const [network, host, port] = await Promise.all([

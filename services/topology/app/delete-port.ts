@@ -1,6 +1,6 @@
 import { notFound } from '#platform/errors/domain-error.ts';
 import type { Uuid } from '#platform/net/names.ts';
-import { holderKey, type Release } from '../domain/errand.ts';
+import { holderKey, portHolder, type Release } from '../domain/errand.ts';
 import { annotate } from './annotate.ts';
 import type { Environment, Mutation } from './environment.ts';
 import { newRelease, tryFinishRelease } from './errands.ts';
@@ -27,7 +27,7 @@ export const deletePort = async (
       const port = await tx.get(records.ports, id);
       if (port === undefined) throw notFound('port', id);
       checkResourceEtag(etag, port.value);
-      const begun = newRelease(environment, { kind: 'port', id, networkId: port.value.networkId });
+      const begun = newRelease(environment, portHolder(port.value));
       const key = holderKey(begun.holder);
       const [errand] = await Promise.all([
         tx.get(records.errands, key),

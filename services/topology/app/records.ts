@@ -40,6 +40,10 @@ export const portIndex = {
   ofMac: (network: Uuid, mac: MacAddress) => `mac:${network}:${mac}`,
   /** All bytes of the MAC address but the first, which libvirt sets to fe on the host's side of a tap. */
   ofMacTail: (network: Uuid, mac: MacAddress) => `mac5:${network}:${mac.slice(3)}`,
+  /** Of ports that topology makes itself: all of one owner, e.g. `network:dhcp`. */
+  ownedBy: (deviceOwner: string) => `owner:${deviceOwner}`,
+  /** Of ports that topology makes itself: those of one router, or of one network's DHCP. */
+  ofDevice: (deviceId: string) => `device:${deviceId}`,
 } as const;
 
 /** Index key of networks. */

@@ -1,4 +1,6 @@
-import type { Uuid } from '#platform/net/names.ts';
+import type { ResourceName, Uuid } from '#platform/net/names.ts';
+import { isServed } from './device-owner.ts';
+import type { Port } from './port.ts';
 
 /**
  * Something begun that must be ended, whatever becomes of who began it. It is written before the first step outside this
@@ -33,7 +35,13 @@ export interface Restatement extends Begun {
 
 /** In whose name IPAM holds something. */
 export type Holder =
-  | { readonly kind: 'port'; readonly id: Uuid; readonly networkId: Uuid }
+  | {
+      readonly kind: 'port';
+      readonly id: Uuid;
+      readonly networkId: Uuid;
+      /** Of ports that topology makes itself. */
+      readonly deviceOwner?: ResourceName;
+    }
   | { readonly kind: 'network'; readonly id: Uuid };
 
 interface Holding {
@@ -44,6 +52,14 @@ interface Holding {
 const PATIENCE_MS = 10_000;
 /** What the calls of one turn may take, all together: well below the patience of the others. */
 export const TURN_MS = 5_000;
+
+/** In whose name IPAM holds what a port has. */
+export const portHolder = ({ id, networkId, deviceOwner }: Pick<Port, 'id' | 'networkId' | 'deviceOwner'>): Holder => ({
+  kind: 'port',
+  id,
+  networkId,
+  ...(isServed(deviceOwner) ? { deviceOwner } : {}),
+});
 
 /** The record of what is held in this name. */
 export const holderKey = (holder: Holder): string => `${holder.kind}:${holder.id}`;

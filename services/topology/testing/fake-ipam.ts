@@ -74,7 +74,8 @@ export class FakeIpam implements Ipam {
     if (wishes.length === 0 && (mine.length > 0 || subnets.size === 0)) return mine;
     const wanted = wishes.length === 0 ? [{}] : wishes;
     const given = wanted.flatMap((wish) => this.#address(port, mine, subnets, wish));
-    if (!how.validateOnly) for (const fixedIp of given) this.addresses.set(fixedIp.ipAddress, { owner: port.id, fixedIp });
+    if (!how.validateOnly)
+      for (const fixedIp of given) this.addresses.set(fixedIp.ipAddress, { owner: port.id, fixedIp });
     this.#answer();
     return [...mine, ...given];
   }
