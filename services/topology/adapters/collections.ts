@@ -1,11 +1,20 @@
 import type { HostId } from '#platform/net/names.ts';
 import type { Collection } from '#platform/store/store.ts';
 import { prefixOf } from '../app/port-hints.ts';
-import { networksNamed, portIndex, type Records, type Reservation } from '../app/records.ts';
+import {
+  floatingIpIndex,
+  networksNamed,
+  portIndex,
+  routerIndex,
+  type Records,
+  type Reservation,
+} from '../app/records.ts';
 import { isServed } from '../domain/device-owner.ts';
 import type { Errand } from '../domain/errand.ts';
 import type { Host, HostLease } from '../domain/host.ts';
 import type { Network } from '../domain/network.ts';
+import type { FloatingIp } from '../domain/floating-ip.ts';
+import type { Router } from '../domain/router.ts';
 import type { Port } from '../domain/port.ts';
 
 /** JSON of a value that has the member `mark`. It was validated before it was written; this tells records apart. */
@@ -40,6 +49,18 @@ const portIndexes = (port: Port): readonly string[] => {
   ];
 };
 
+const routerIndexes = ({ name, placement, interfaces, gateway }: Router): readonly string[] => [
+  ...(name === '' ? [] : [routerIndex.named(name)]),
+  ...(placement.hostId === undefined ? [] : [routerIndex.on(placement.hostId)]),
+  ...interfaces.flatMap(({ subnets }) => subnets.map(({ id }) => routerIndex.inside(id))),
+  ...(gateway === undefined ? [] : [routerIndex.outside(gateway.networkId)]),
+];
+
+const floatingIpIndexes = ({ floatingNetworkId, target }: FloatingIp): readonly string[] => [
+  floatingIpIndex.ofNetwork(floatingNetworkId),
+  ...(target === undefined ? [] : [floatingIpIndex.to(target.portId), floatingIpIndex.through(target.routerId)]),
+];
+
 /** How the records are kept. */
 export const records: Records = {
   hosts: since(json<Host>('host', 'vtepAddress'), { roles: [], bridgeMappings: {} }),
@@ -49,6 +70,8 @@ export const records: Records = {
     indexes: ({ name }) => (name === '' ? [] : [networksNamed(name)]),
   },
   ports: { ...json<Port>('port', 'binding'), indexes: portIndexes },
+  routers: { ...json<Router>('router', 'placement'), indexes: routerIndexes },
+  floatingIps: { ...json<FloatingIp>('floating_ip', 'floatingAddress'), indexes: floatingIpIndexes },
   reservations: json<Reservation>('reservation', 'holder'),
   errands: json<Errand>('errand', 'token'),
 };

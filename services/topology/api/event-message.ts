@@ -4,7 +4,9 @@ import type { Change, Resource } from '../app/environment.ts';
 import { timestamp } from './fields.ts';
 import { hostMessage, vtepMessage } from './host-message.ts';
 import { networkMessage } from './network-message.ts';
+import { floatingIpMessage } from './floating-ip-message.ts';
 import { portMessage } from './port-message.ts';
+import { routerMessage } from './router-message.ts';
 
 const KINDS = {
   created: ChangeKind.CHANGE_KIND_CREATED,
@@ -37,6 +39,10 @@ const idOf = (resource: Resource): string => {
       return resource.network.id;
     case 'port':
       return resource.port.id;
+    case 'router':
+      return resource.router.id;
+    case 'floating_ip':
+      return resource.floatingIp.id;
   }
 };
 
@@ -47,6 +53,10 @@ export const resourceMessage = (resource: Resource): Pick<TopologyEvent, 'resour
       return { resource: { $case: 'host', value: hostMessage(resource) } };
     case 'network':
       return { resource: { $case: 'network', value: networkMessage(resource.network) } };
+    case 'router':
+      return { resource: { $case: 'router', value: routerMessage(resource.router) } };
+    case 'floating_ip':
+      return { resource: { $case: 'floating_ip', value: floatingIpMessage(resource.floatingIp) } };
     case 'port': {
       const { port, vtep } = resource;
       return {

@@ -10,7 +10,7 @@ import type { AddressPair as AddressPairMessage, FixedIp as FixedIpMessage } fro
 import type { PortDraft } from '../app/create-port.ts';
 import type { FixedIpWish } from '../app/ipam.ts';
 import type { PortUpdate } from '../app/update-port.ts';
-import type { AddressPair, Port } from '../domain/port.ts';
+import type { AddressPair, FixedIp, Port } from '../domain/port.ts';
 import { optional, timestamp } from './fields.ts';
 import { statusMessage } from './names.ts';
 
@@ -22,7 +22,7 @@ export const portMessage = (port: Port): PortMessage => ({
   network_id: port.networkId,
   name: port.name,
   mac_address: port.mac,
-  fixed_ips: port.fixedIps.map(({ subnetId, ipAddress }) => ({ subnet_id: subnetId, ip_address: ipAddress })),
+  fixed_ips: port.fixedIps.map(fixedIpMessage),
   allowed_address_pairs: port.allowedAddressPairs.map(({ mac, ip }) => ({ mac_address: mac ?? '', ip_address: ip })),
   port_security_enabled: port.portSecurityEnabled,
   device_id: port.deviceId,
@@ -36,6 +36,11 @@ export const portMessage = (port: Port): PortMessage => ({
   revision_number: port.revision.toString(),
   create_time: timestamp(port.createdAt),
   update_time: timestamp(port.updatedAt),
+});
+
+export const fixedIpMessage = ({ subnetId, ipAddress }: FixedIp): FixedIpMessage => ({
+  subnet_id: subnetId,
+  ip_address: ipAddress,
 });
 
 /** Throws `invalid` for the first field that is not what it should be. */

@@ -5,7 +5,9 @@ import type { IdempotentRequest } from '#platform/store/idempotency.ts';
 import type { OutgoingEvent, Store } from '#platform/store/store.ts';
 import type { Host, Vtep } from '../domain/host.ts';
 import type { Network } from '../domain/network.ts';
+import type { FloatingIp } from '../domain/floating-ip.ts';
 import type { Port } from '../domain/port.ts';
+import type { Router } from '../domain/router.ts';
 import type { Ipam } from './ipam.ts';
 import type { Records } from './records.ts';
 
@@ -28,7 +30,9 @@ export type Resource =
   | { readonly kind: 'host'; readonly host: Host; readonly lease: number | undefined }
   | { readonly kind: 'network'; readonly network: Network }
   /** `vtep`: of the host it is bound to. */
-  | { readonly kind: 'port'; readonly port: Port; readonly vtep: Vtep | undefined };
+  | { readonly kind: 'port'; readonly port: Port; readonly vtep: Vtep | undefined }
+  | { readonly kind: 'router'; readonly router: Router }
+  | { readonly kind: 'floating_ip'; readonly floatingIp: FloatingIp };
 
 /** What happened to a resource; of a deleted one, its last state with a revision of its own. */
 export type Change = Resource & {

@@ -1,9 +1,11 @@
 import { notFound } from '#platform/errors/domain-error.ts';
 import type { HostId, Uuid } from '#platform/net/names.ts';
 import type { Network } from '../domain/network.ts';
+import type { FloatingIp } from '../domain/floating-ip.ts';
 import type { Port } from '../domain/port.ts';
+import type { Router } from '../domain/router.ts';
 import type { Environment } from './environment.ts';
-import { networksNamed, portIndex } from './records.ts';
+import { networksNamed, portIndex, routerIndex } from './records.ts';
 import type { HostView } from './register-host.ts';
 
 /** Which part of a list. */
@@ -82,6 +84,45 @@ export const listPorts = async (
   signal: AbortSignal,
 ): Promise<Listed<Port>> => {
   const { items, next } = await store.list(records.ports, options(page, indexOf(filter)), signal);
+  return { items: items.map(({ value }) => value), next };
+};
+
+/** Throws `not_found`. */
+export const getRouter = async ({ store, records }: Reading, id: Uuid, signal: AbortSignal): Promise<Router> => {
+  const router = await store.get(records.routers, id, signal);
+  if (router === undefined) throw notFound('router', id);
+  return router.value;
+};
+
+/** All, or those of one name. */
+export const listRouters = async (
+  { store, records }: Reading,
+  name: string,
+  page: PageRequest,
+  signal: AbortSignal,
+): Promise<Listed<Router>> => {
+  const index = name === '' ? undefined : routerIndex.named(name);
+  const { items, next } = await store.list(records.routers, options(page, index), signal);
+  return { items: items.map(({ value }) => value), next };
+};
+
+/** Throws `not_found`. */
+export const getFloatingIp = async (
+  { store, records }: Reading,
+  id: Uuid,
+  signal: AbortSignal,
+): Promise<FloatingIp> => {
+  const floatingIp = await store.get(records.floatingIps, id, signal);
+  if (floatingIp === undefined) throw notFound('floating_ip', id);
+  return floatingIp.value;
+};
+
+export const listFloatingIps = async (
+  { store, records }: Reading,
+  page: PageRequest,
+  signal: AbortSignal,
+): Promise<Listed<FloatingIp>> => {
+  const { items, next } = await store.list(records.floatingIps, options(page), signal);
   return { items: items.map(({ value }) => value), next };
 };
 

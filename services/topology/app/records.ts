@@ -6,6 +6,8 @@ import type { Errand } from '../domain/errand.ts';
 import type { Host, HostLease } from '../domain/host.ts';
 import type { Network } from '../domain/network.ts';
 import type { Port } from '../domain/port.ts';
+import type { FloatingIp } from '../domain/floating-ip.ts';
+import type { Router } from '../domain/router.ts';
 
 /** Who holds a name that only one may have. */
 export interface Reservation {
@@ -22,6 +24,10 @@ export interface Records {
   readonly networks: Collection<Network>;
   /** By port id; indexed as {@link portIndex}. */
   readonly ports: Collection<Port>;
+  /** By router id; indexed as {@link routerIndex}. */
+  readonly routers: Collection<Router>;
+  /** By floating IP id; indexed as {@link floatingIpIndex}. */
+  readonly floatingIps: Collection<FloatingIp>;
   /** By {@link reservationOf}. */
   readonly reservations: Collection<Reservation>;
   /** By holderKey or restatementKey. */
@@ -49,9 +55,30 @@ export const portIndex = {
 /** Index key of networks. */
 export const networksNamed = (name: string): string => `name:${name}`;
 
+/** Index keys of routers. */
+export const routerIndex = {
+  named: (name: string) => `name:${name}`,
+  on: (host: HostId) => `host:${host}`,
+  /** With an interface on that subnet. */
+  inside: (subnet: Uuid) => `subnet:${subnet}`,
+  /** With their gateway on that network. */
+  outside: (network: Uuid) => `gateway:${network}`,
+} as const;
+
+/** Index keys of floating IPs. */
+export const floatingIpIndex = {
+  ofNetwork: (network: Uuid) => `network:${network}`,
+  /** That lead to that port. */
+  to: (port: Uuid) => `port:${port}`,
+  /** That lead through that router. */
+  through: (router: Uuid) => `router:${router}`,
+} as const;
+
 /** Names that only one may have. */
 export const reservationOf = {
   vtep: (address: IpAddress) => `vtep:${address}`,
   /** Two flat networks on one physical network would be one. */
   flat: (physicalNetwork: string) => `flat:${physicalNetwork}`,
+  /** Two floating IPs for one address inside: which of them would its packets leave as? */
+  floating: (port: Uuid, address: IpAddress) => `floating:${port}:${address}`,
 } as const;

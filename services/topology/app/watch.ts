@@ -3,7 +3,15 @@ import { follow } from '#platform/async/follow.ts';
 import { vtepOf } from '../domain/host.ts';
 import type { Environment, Resource } from './environment.ts';
 import type { Feed, FeedEntry, FeedPosition, ResourceKind } from './feed.ts';
-import { listHosts, listNetworks, listPorts, type Listed, type PageRequest } from './queries.ts';
+import {
+  listFloatingIps,
+  listHosts,
+  listNetworks,
+  listPorts,
+  listRouters,
+  type Listed,
+  type PageRequest,
+} from './queries.ts';
 
 /** What a watcher gets: first what is, a bookmark, then what changes, and a bookmark now and then. */
 export type WatchItem =
@@ -66,6 +74,14 @@ async function* snapshot(
       yield { kind: 'network', network };
   }
   if (kinds.has('port')) yield* portSnapshot(environment, signal);
+  if (kinds.has('router')) {
+    for await (const router of all((page) => listRouters(environment, '', page, signal)))
+      yield { kind: 'router', router };
+  }
+  if (kinds.has('floating_ip')) {
+    for await (const floatingIp of all((page) => listFloatingIps(environment, page, signal)))
+      yield { kind: 'floating_ip', floatingIp };
+  }
 }
 
 async function* portSnapshot(environment: Environment, signal: AbortSignal): AsyncGenerator<Resource, void> {

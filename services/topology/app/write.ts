@@ -3,7 +3,9 @@ import { carrier } from '#platform/telemetry/spans.ts';
 import { type Host, type Vtep, vtepOf } from '../domain/host.ts';
 import { type Lifetime, type Markable, unmarked } from '../domain/lifetime.ts';
 import type { Network } from '../domain/network.ts';
+import type { FloatingIp } from '../domain/floating-ip.ts';
 import type { Port } from '../domain/port.ts';
+import type { Router } from '../domain/router.ts';
 import type { Change, Environment, Resource } from './environment.ts';
 
 type New<T extends Lifetime> = Omit<T, keyof Lifetime>;
@@ -72,6 +74,39 @@ export class Writer {
   async deletePort(port: Versioned<Port>): Promise<void> {
     const vtep = await this.#vtepOf(port.value);
     this.#emit('deleted', { kind: 'port', port: this.#delete(this.#environment.records.ports, port), vtep });
+  }
+
+  createRouter(router: New<Router>): Router {
+    const made = this.#create<Router>(this.#environment.records.routers, router.id, router);
+    this.#emit('created', { kind: 'router', router: made });
+    return made;
+  }
+
+  updateRouter(before: Versioned<Router>, after: Router): Router {
+    const written = this.#update(this.#environment.records.routers, before, after);
+    this.#emit('updated', { kind: 'router', router: written });
+    return written;
+  }
+
+  deleteRouter(router: Versioned<Router>): void {
+    this.#emit('deleted', { kind: 'router', router: this.#delete(this.#environment.records.routers, router) });
+  }
+
+  createFloatingIp(floatingIp: New<FloatingIp>): FloatingIp {
+    const made = this.#create<FloatingIp>(this.#environment.records.floatingIps, floatingIp.id, floatingIp);
+    this.#emit('created', { kind: 'floating_ip', floatingIp: made });
+    return made;
+  }
+
+  updateFloatingIp(before: Versioned<FloatingIp>, after: FloatingIp): FloatingIp {
+    const written = this.#update(this.#environment.records.floatingIps, before, after);
+    this.#emit('updated', { kind: 'floating_ip', floatingIp: written });
+    return written;
+  }
+
+  deleteFloatingIp(floatingIp: Versioned<FloatingIp>): void {
+    const last = this.#delete(this.#environment.records.floatingIps, floatingIp);
+    this.#emit('deleted', { kind: 'floating_ip', floatingIp: last });
   }
 
   /** Writes what nobody outside sees: no revision, no event. */
