@@ -39,6 +39,14 @@ export const parseCidr = (field: string, text: string): Cidr => {
   return { version, network, prefixLength, first, last: first + (1n << hostBits) - 1n, text: canonical };
 };
 
+/** One address as a prefix of its whole length. */
+export const hostCidr = (ip: IpAddress): Cidr => {
+  const version = ipVersion(ip);
+  const prefixLength = ADDRESS_BITS[version];
+  const value = ipToBigInt(ip);
+  return { version, network: ip, prefixLength, first: value, last: value, text: `${ip}/${prefixLength.toString()}` };
+};
+
 /** Whether the address lies in the prefix, the network and broadcast addresses included. */
 export const contains = (cidr: Cidr, ip: IpAddress): boolean => {
   if (ipVersion(ip) !== cidr.version) return false;
