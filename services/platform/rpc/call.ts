@@ -98,7 +98,7 @@ class Conducted implements CallContext, OpenCall {
     this.stream = stream;
     this.#environment = environment;
     this.#call = call;
-    this.#observed = observeServerCall(this.method, call.metadata, environment.service);
+    this.#observed = observeServerCall(this.method, call.metadata, environment.service, this.identity ?? this.peer);
     this.traceId = traceIdOf(this.#observed.span);
   }
 

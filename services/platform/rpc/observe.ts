@@ -1,5 +1,6 @@
 import { type Metadata, status } from '@grpc/grpc-js';
 import {
+  type Attributes,
   type Context,
   context,
   propagation,
@@ -13,6 +14,7 @@ import { suppressTracing } from '@opentelemetry/core';
 import { toError } from '#platform/errors/domain-error.ts';
 import { unixNow } from '#platform/telemetry/clock.ts';
 import { histogram } from '#platform/telemetry/instruments.ts';
+import { CALLER } from '#platform/telemetry/origin.ts';
 import { serviceContext } from '#platform/telemetry/spans.ts';
 
 // Around the calls themselves and not as grpc-js interceptors: those cost several objects and closures per call, see a
@@ -36,9 +38,15 @@ export interface ObservedCall {
 export const methodOf = (path: string): string => path.replace(/^\//, '');
 
 /** An incoming call: child of the caller's span, in the name of `service`. */
-export const observeServerCall = (method: string, metadata: Metadata, service: string): ObservedCall => {
+export const observeServerCall = (
+  method: string,
+  metadata: Metadata,
+  service: string,
+  caller: string,
+): ObservedCall => {
   const parent = serviceContext(propagation.extract(ROOT_CONTEXT, metadata, getter), service);
-  return observe('server', method, isRoutine(method, parent) ? suppressTracing(parent) : parent);
+  const within = isRoutine(method, parent) ? suppressTracing(parent) : parent;
+  return observe('server', method, within, { [CALLER]: caller });
 };
 
 /** An outgoing call: child of the active span; its context is put into `metadata`. */
@@ -59,10 +67,15 @@ const ROUTINE = /^grpc\.|Service\/(?:Get|List|Watch|WaitFor|Renew|ReportHostStat
 const isRoutine = (method: string, parent: Context): boolean =>
   trace.getSpanContext(parent) === undefined && ROUTINE.test(method);
 
-const observe = (side: 'server' | 'client', method: string, parent: Context): ObservedCall => {
+const observe = (
+  side: 'server' | 'client',
+  method: string,
+  parent: Context,
+  more: Attributes = {},
+): ObservedCall => {
   const began = performance.now();
   const kind = side === 'server' ? SpanKind.SERVER : SpanKind.CLIENT;
-  const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': method };
+  const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': method, ...more };
   const span = trace.getTracer('weft').startSpan(method, { kind, attributes, startTime: unixNow() }, parent);
   let ended = false;
   return {

@@ -16,6 +16,7 @@ import type { Component } from '#platform/lifecycle/component.ts';
 import { type Log, nullLog } from '#platform/log/log.ts';
 import { traceExporter } from './exporter.ts';
 import { metricsServer } from './metrics-server.ts';
+import { withOrigin } from './origin.ts';
 import { serviceOf } from './spans.ts';
 
 export interface TelemetryOptions {
@@ -79,7 +80,10 @@ class OpenTelemetry implements Telemetry {
     diag.setLogger(diagnostics(log), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
     this.#provider = new NodeTracerProvider({
       resource,
-      sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) }),
+      sampler: withOrigin(
+        new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) }),
+        attributes?.['weft.host.id'],
+      ),
       // One event per operation on the host; the default of 128 would cut large changes short.
       spanLimits: { eventCountLimit: 512 },
       spanProcessors: [serviceNames, ...exporters],

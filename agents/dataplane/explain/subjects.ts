@@ -1,0 +1,235 @@
+import type { Operation } from '../model/operation.ts';
+import type { ThingKind, ThingRef } from './thing.ts';
+
+/** What an operation changes. */
+export interface Subjects {
+  readonly things: readonly ThingRef[];
+  /** One of very many on the same thing: how many there were is kept, and the last of them. */
+  readonly isRow: boolean;
+}
+
+const NOTHING: Subjects = { things: [], isRow: false };
+
+/**
+ * The things that an operation makes, changes or takes away, told by its command alone; none for a command that only
+ * speaks (`arping`, `kill`) or that is not known.
+ */
+export const subjectsOf = (operation: Operation): Subjects => {
+  // What a step on a flow says is put together when it is asked for: not here, there may be tens of thousands.
+  if (isFlow(operation)) return { things: [thing('rule', flowsOf(operation.networkId), '')], isRow: true };
+  return ofCommand(operation.argv, '');
+};
+
+const FLOW_CHANGE = /-flows?$/;
+
+const isFlow = (operation: Operation): boolean =>
+  'change' in operation &&
+  typeof operation.change === 'object' &&
+  operation.change !== null &&
+  'kind' in operation.change &&
+  typeof operation.change.kind === 'string' &&
+  FLOW_CHANGE.test(operation.change.kind);
+
+/** How the flows of a network are called as one rule. */
+export const flowsOf = (networkId: string | undefined): string =>
+  networkId === undefined ? 'flows of all networks' : `flows of network ${networkId}`;
+
+const thing = (kind: ThingKind, name: string, namespace: string): ThingRef => ({ kind, name, namespace });
+
+const ofCommand = (argv: readonly string[], namespace: string): Subjects => {
+  const [program = '', ...words] = argv;
+  switch (baseName(program)) {
+    case 'ip':
+      return ofIp(words, namespace);
+    case 'bridge':
+      return ofBridge(words, namespace);
+    case 'tc':
+      return plain(devices([after(words, 'dev')], namespace));
+    case 'sysctl':
+      return plain(words.flatMap((word) => settingOf(word, namespace)));
+    case 'ovs-vsctl':
+      return plain(ofVsctl(words));
+    case 'ovs-ofctl':
+      return {
+        things: [thing('rule', `flows of ${words.find((word) => word.startsWith('br')) ?? 'a bridge'}`, '')],
+        isRow: true,
+      };
+    case 'nft':
+      return plain(ofNft(words, namespace));
+    case 'install':
+    case 'tee':
+    case 'touch':
+    case 'rm':
+    case 'mkdir':
+    case 'rmdir':
+      return plain(
+        words.filter((word) => word.startsWith('/') && word !== '/dev/stdin').map((path) => thing('file', path, '')),
+      );
+    case 'mv':
+    case 'cp':
+    case 'ln':
+      return plain(
+        words
+          .filter((word) => word.startsWith('/'))
+          .slice(-1)
+          .map((path) => thing('file', path, '')),
+      );
+    case 'dnsmasq':
+    case 'radvd':
+    case 'dhclient':
+    case 'dhcpcd':
+    case 'haproxy':
+    case 'keepalived':
+      return plain([
+        thing('process', processName(baseName(program), namespace), ''),
+        ...(namespace === '' ? [] : [thing('namespace', namespace, '')]),
+      ]);
+    default:
+      return NOTHING;
+  }
+};
+
+const plain = (things: readonly ThingRef[]): Subjects => (things.length === 0 ? NOTHING : { things, isRow: false });
+
+const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+/** How a server is called: a process id says nothing once it has been started again. */
+export const processName = (program: string, namespace: string): string =>
+  namespace === '' ? program : `${program} ${namespace}`;
+
+const after = (words: readonly string[], word: string): string | undefined => {
+  const at = words.indexOf(word);
+  return at < 0 ? undefined : words[at + 1];
+};
+
+const devices = (names: readonly (string | undefined)[], namespace: string): readonly ThingRef[] =>
+  [...new Set(names)].flatMap((name) => (name === undefined || name === '' ? [] : [thing('device', name, namespace)]));
+
+const ofIp = (given: readonly string[], outer: string): Subjects => {
+  let namespace = outer;
+  let words = given;
+  for (let [first = ''] = words; first.startsWith('-'); [first = ''] = words) {
+    const takesValue = first === '-n' || first === '-netns' || first === '-batch' || first === '-b';
+    if (first === '-n' || first === '-netns') namespace = words[1] ?? namespace;
+    words = words.slice(takesValue ? 2 : 1);
+  }
+  const [object = '', action = '', ...rest] = words;
+  switch (object) {
+    case 'netns':
+      return ofNetns(action, rest, namespace);
+    case 'l':
+    case 'link':
+      return plain(ofLink(action, rest, namespace));
+    case 'a':
+    case 'addr':
+    case 'address':
+      return plain(devices([after(rest, 'dev')], namespace));
+    case 'n':
+    case 'neigh':
+    case 'neighbour':
+      return row('neighbours', after(rest, 'dev'), namespace);
+    case 'r':
+    case 'route':
+      return plain([thing('rule', `route ${rest[0] ?? ''}`, namespace)]);
+    case 'rule':
+      return plain([thing('rule', `policy ${rest.join(' ')}`, namespace)]);
+    default:
+      return NOTHING;
+  }
+};
+
+const ofNetns = (action: string, rest: readonly string[], namespace: string): Subjects => {
+  const [name = '', ...command] = rest;
+  if (action === 'exec') return ofCommand(command[0] === '--' ? command.slice(1) : command, name);
+  if (action === 'add' || action === 'del' || action === 'delete' || action === 'set')
+    return plain([thing('namespace', name, namespace)]);
+  return NOTHING;
+};
+
+const LINK_OPTIONS: ReadonlySet<string> = new Set(['dev', 'name']);
+
+const ofLink = (action: string, rest: readonly string[], namespace: string): readonly ThingRef[] => {
+  const named = after(rest, 'name') ?? after(rest, 'dev');
+  const [first = ''] = rest;
+  const device =
+    action === 'set' || action.startsWith('del')
+      ? (after(rest.slice(0, 2), 'dev') ?? first)
+      : (after(rest, 'name') ?? (LINK_OPTIONS.has(first) ? named : first));
+  const peer = rest.indexOf('peer');
+  const words = peer < 0 ? [] : rest.slice(peer + 1);
+  const peerNamespace = after(words, 'netns') ?? namespace;
+  const own = peer < 0 ? rest : rest.slice(0, peer);
+  const moved = after(own, 'netns');
+  const renamed = action === 'set' ? after(own, 'name') : undefined;
+  return [
+    ...devices([device, renamed], namespace),
+    // What is known of a device goes with it.
+    ...(moved === undefined ? [] : devices([renamed ?? device], moved)),
+    ...devices([after(words, 'name')], peerNamespace),
+  ];
+};
+
+const row = (what: string, device: string | undefined, namespace: string): Subjects =>
+  device === undefined ? NOTHING : { things: [thing('rule', `${what} ${device}`, namespace)], isRow: true };
+
+const FLOOD = '00:00:00:00:00:00';
+
+const ofBridge = (words: readonly string[], outer: string): Subjects => {
+  const [flag, name = ''] = words;
+  const isInside = flag === '-n' || flag === '-netns';
+  const namespace = isInside ? name : outer;
+  const [object, , ...rest] = isInside ? words.slice(2) : words;
+  const device = after(rest, 'dev');
+  if (object === 'fdb') return row(rest.includes(FLOOD) ? 'flood' : 'fdb', device, namespace);
+  return plain(devices([device], namespace));
+};
+
+const SETTING = /^net[./]ipv[46][./](?:conf|neigh)[./](?<device>[^=]+)[./][^./=]+=/;
+
+const settingOf = (word: string, namespace: string): readonly ThingRef[] => {
+  if (word.startsWith('-') || !word.includes('=')) return [];
+  const device = SETTING.exec(word)?.groups?.['device'];
+  return device === undefined || device === 'all' || device === 'default'
+    ? [thing('rule', `setting ${word.slice(0, word.indexOf('='))}`, namespace)]
+    : [thing('device', device, namespace)];
+};
+
+const ofVsctl = (words: readonly string[]): readonly ThingRef[] => {
+  const names = new Set<string>();
+  const clause: string[] = [];
+  const end = (): void => {
+    const [command = '', ...rest] = clause.filter((word) => !word.startsWith('--'));
+    if (command === 'add-br' || command === 'del-br' || command === 'set-fail-mode') names.add(rest[0] ?? '');
+    else if (command.endsWith('-port')) names.add(rest[1] ?? rest[0] ?? '');
+    else if (['set', 'remove', 'clear', 'add'].includes(command) && rest[1] !== undefined) names.add(rest[1]);
+    clause.length = 0;
+  };
+  for (const word of words) {
+    if (word === '--') end();
+    else clause.push(word);
+  }
+  end();
+  return devices(
+    [...names].filter((name) => !name.startsWith('@')),
+    '',
+  );
+};
+
+const FAMILIES: ReadonlySet<string> = new Set(['ip', 'ip6', 'inet', 'arp', 'bridge', 'netdev']);
+const TABLE_OBJECTS: ReadonlySet<string> = new Set(['table', 'ruleset']);
+
+/** A table, or a chain, a set or a map of it. A file of rules (`nft -f`) tells nothing of what is in it. */
+const ofNft = (given: readonly string[], namespace: string): readonly ThingRef[] => {
+  const words = given.filter((word) => !word.startsWith('-')).flatMap((word) => word.split(/\s+/));
+  const names = new Map<string, ThingRef>();
+  for (const statement of words.join(' ').split(';')) {
+    const [, object = '', ...rest] = statement.trim().split(' ');
+    const [first = ''] = rest;
+    const [family, table, member] = FAMILIES.has(first) ? [first, rest[1], rest[2]] : ['ip', first, rest[1]];
+    if (table === undefined || table === '') continue;
+    const name =
+      TABLE_OBJECTS.has(object) || member === undefined ? `nft ${family} ${table}` : `nft ${family} ${table} ${member}`;
+    names.set(name, thing('rule', name, namespace));
+  }
+  return [...names.values()];
+};
