@@ -4,6 +4,9 @@ import { trace } from '@opentelemetry/api';
 export const about = ({ network, port }: { readonly network?: string; readonly port?: string }): void => {
   trace.getActiveSpan()?.setAttributes({
     ...(network === undefined ? {} : { 'weft.network.id': network }),
-    ...(port === undefined ? {} : { 'weft.port.id': port }),
+    ...(port === undefined ? {} : { 'weft.port.id': portOf(port) }),
   });
 };
+
+/** Of ports for DHCP, addresses are held under a name of their own. */
+const portOf = (owner: string): string => owner.replace(/^dhcp:/, '');

@@ -7,6 +7,8 @@ import { checkEtag } from '#platform/store/etag.ts';
 import type { Page, Store, Transaction, Versioned } from '#platform/store/store.ts';
 import { noSubnets, withoutSubnet, withSubnet } from '../domain/network-subnets.ts';
 import type { NetworkSubnets } from '../domain/network-subnets.ts';
+import type { Lease } from '../domain/leasing.ts';
+import { givesWay } from '../domain/owner.ts';
 import { checkIpv6AddressMode, settle, wishOf } from '../domain/subnet.ts';
 import type { Ipv6AddressMode, Subnet, SubnetWish } from '../domain/subnet.ts';
 import { guardId } from './lease-book.ts';
@@ -38,23 +40,34 @@ export interface SubnetDeletion extends Mutation {
   readonly etag: string;
 }
 
+/** Tells whom it may concern that subnets of a network are other than before. Does not wait, must not throw. */
+export type SubnetNews = (networkId: Uuid) => void;
+
+type SubnetLeases = Pick<LeaseBook, 'family' | 'count' | 'forget' | 'leasesOf' | 'release'>;
+
+/** More addresses than these are no addresses for DHCP. */
+const MOST_YIELDING = 64;
+
 /** The subnets: made, read, changed and removed, each in one transaction with the list of its network's subnets. */
 export class Subnets {
   readonly #store: Store;
   readonly #records: IpamRecords;
-  readonly #addresses: Pick<LeaseBook, 'family' | 'count' | 'forget'>;
+  readonly #addresses: SubnetLeases;
   readonly #clock: Pick<Clock, 'now'>;
+  readonly #news: SubnetNews;
 
   constructor(
     store: Store,
     records: IpamRecords,
-    addresses: Pick<LeaseBook, 'family' | 'count' | 'forget'>,
+    addresses: SubnetLeases,
     clock: Pick<Clock, 'now'>,
+    news: SubnetNews,
   ) {
     this.#store = store;
     this.#records = records;
     this.#addresses = addresses;
     this.#clock = clock;
+    this.#news = news;
   }
 
   /** DomainError `invalid` for what breaks a rule or overlaps, `exists` SUBNET_EXISTS for an id that is taken. */
@@ -65,7 +78,7 @@ export class Subnets {
     const settings = settle(cidr, wish);
     const mode = ipv6AddressMode === undefined ? {} : { ipv6AddressMode };
     const { subnets, networks } = this.#records;
-    return await mutate(
+    const created = await mutate(
       this.#store,
       creation,
       recordAnswer(subnets),
@@ -79,6 +92,8 @@ export class Subnets {
       },
       signal,
     );
+    this.#tell(creation, networkId);
+    return created;
   }
 
   /** DomainError `not_found`. */
@@ -106,7 +121,7 @@ export class Subnets {
   /** DomainError `not_found`, `conflict` ETAG_MISMATCH, `invalid`. A patch that changes nothing leaves the version. */
   async update(update: SubnetUpdate, signal: AbortSignal): Promise<Versioned<Subnet>> {
     const { subnets, networks } = this.#records;
-    return await mutate(
+    const updated = await mutate(
       this.#store,
       update,
       recordAnswer(subnets),
@@ -123,11 +138,14 @@ export class Subnets {
       },
       signal,
     );
+    this.#tell(update, updated.value.networkId);
+    return updated;
   }
 
   /** DomainError `not_found`, `conflict` ETAG_MISMATCH, `precondition` SUBNET_IN_USE while addresses are leased. */
   async delete(deletion: SubnetDeletion, signal: AbortSignal): Promise<void> {
     const { subnets, networks, guards } = this.#records;
+    let deleted: { readonly subnet: Subnet; readonly yielding: readonly Lease[] } | undefined;
     await mutate(
       this.#store,
       deletion,
@@ -135,21 +153,48 @@ export class Subnets {
       async (tx) => {
         const { value: subnet, version } = await this.#current(tx, deletion);
         const guarding = guardId(this.#addresses.family, subnet.id);
-        // First the guard, then the count: a lease that the count has missed will have changed the guard.
+        // First the guard, then the leases: one that is not seen here will have changed the guard.
         const guard = await tx.get(guards, guarding);
-        const leases = await this.#addresses.count(subnet.id, undefined, signal);
-        if (leases > 0) throw subnetInUse(subnet.id, leases);
+        const yielding = await this.#yieldingLeases(subnet.id, signal);
         // Harmless should the commit fail, and nothing of the subnet is left should this process end right after it.
-        if (!deletion.validateOnly) await this.#addresses.forget(subnet.id, signal);
+        if (yielding.length === 0 && !deletion.validateOnly) await this.#addresses.forget(subnet.id, signal);
         if (guard !== undefined) tx.delete(guards, guarding, guard.version);
         const network = await this.#network(tx, subnet.networkId);
         const left = withoutSubnet(network.value, subnet.id);
         if (left.subnets.length === 0) tx.delete(networks, subnet.networkId, network.version);
         else tx.put(networks, subnet.networkId, left, network.version);
         tx.delete(subnets, subnet.id, version);
+        deleted = { subnet, yielding };
       },
       signal,
     );
+    if (deleted === undefined || deletion.validateOnly) return;
+    this.#news(deleted.subnet.networkId);
+    await this.#takeBack(deleted.subnet.id, deleted.yielding, signal);
+  }
+
+  /** All leases of a subnet, of owners that give way. Throws `precondition` SUBNET_IN_USE when there are others. */
+  async #yieldingLeases(subnetId: Uuid, signal: AbortSignal): Promise<readonly Lease[]> {
+    const listed = await this.#addresses.leasesOf(subnetId, { after: undefined, limit: MOST_YIELDING + 1 }, signal);
+    const yielding = listed.map(({ lease }) => lease).filter(({ holder }) => givesWay(holder));
+    if (listed.length <= MOST_YIELDING && yielding.length === listed.length) return yielding;
+    const count = await this.#addresses.count(subnetId, undefined, signal);
+    throw subnetInUse(subnetId, count - yielding.length);
+  }
+
+  /** Only when the subnet is gone: as long as it is there, an address must not be free while somebody goes by it. */
+  async #takeBack(subnetId: Uuid, leases: readonly Lease[], signal: AbortSignal): Promise<void> {
+    if (leases.length === 0) return;
+    const request = { requestId: '', method: '', body: '' };
+    for (const { holder, group } of leases) {
+      const filters = [{ space: subnetId }];
+      await this.#addresses.release({ holder, group, filters, request, dryRun: false }, signal);
+    }
+    await this.#addresses.forget(subnetId, signal);
+  }
+
+  #tell({ validateOnly }: Mutation, networkId: Uuid): void {
+    if (!validateOnly) this.#news(networkId);
   }
 
   async #current(tx: Transaction, { id, etag }: SubnetDeletion | SubnetUpdate): Promise<Versioned<Subnet>> {

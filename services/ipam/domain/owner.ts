@@ -13,3 +13,6 @@ export const parseOwner = (field: string, text: string): OwnerId => {
   }
   return text as OwnerId;
 };
+
+/** Whether this owner's addresses are no reason to keep a subnet: DHCP serves it from them, so they go with it. */
+export const givesWay = (owner: string): boolean => owner.startsWith('dhcp:');

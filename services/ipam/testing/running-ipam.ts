@@ -41,7 +41,7 @@ export const runIpam = async (count: number, fsync: 'always' | 'no' = 'no'): Pro
   for (let at = 0; at < count; at += 1) {
     const log = new MemoryLog();
     const address = `unix:${path.join(dir.path, `ipam${at.toString()}.sock`)}`;
-    const { components, services } = composeIpam({ redis: redis.url }, { log });
+    const { components, services } = composeIpam({ redis: redis.url, nats: [], instance: at.toString() }, { log });
     const server = rpcServer({ name: 'ipam', listen: [address], services, log });
     const lifecycle = stack.use(new Lifecycle([...components, server], { graceMs: 2_000 }));
     await lifecycle.start(AbortSignal.timeout(5_000));
