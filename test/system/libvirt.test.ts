@@ -6,6 +6,7 @@ import { sleep } from '#platform/async/sleep.ts';
 import {
   agentRestart,
   labLibvirtUp,
+  labProcesses,
   machineBoot,
   machinePlug,
   machineRun,
@@ -223,6 +224,32 @@ describe.skipIf(lack !== undefined)(
         await eventually('the port is down', async () => isBound(port, ''), 30_000);
         await heard(`${host} machine ${name}: Unplugged`);
       }
+    });
+
+    test('a machine that migrates while it runs takes its port along, and back', async () => {
+      const port = ports.get('vm3');
+      if (port === undefined) throw new Error('vm3 was not booted');
+      const pings = 120;
+      const told = run('vm1', 'ping', '-c', pings.toString(), '-i', '0.1', '-W', '2', address('vm3'));
+      told.catch(() => undefined);
+      for (const [from, to, vtep] of [
+        ['h3', 'h4', '192.0.2.14'],
+        ['h4', 'h3', '192.0.2.13'],
+      ] as const) {
+        const servers = labProcesses({ lab: lab.name, host: to }).filter(({ argv }) => argv[0]?.endsWith('/libvirtd'));
+        const pid = servers[0]?.pid ?? 0;
+        const socket = `/proc/${pid.toString()}/root/run/libvirt/libvirt-sock`;
+        const uri = ['--live', '--unsafe', 'vm3', `qemu+unix:///system?socket=${socket}`];
+        await on(from, 'virsh', 'migrate', ...uri, '--migrateuri', `tcp://${vtep}`);
+        await eventually(`${to} has the port`, async () => isBound(port, to), 20_000);
+        await lab.inSync(blue.id, 3);
+        expect((await rowsOn('h1')).get(macOf('vm3'))).toBe(vtep);
+        await heard(`${from} machine vm3: Stopped Migrated`);
+        await heard(`${to} machine vm3: Resumed Migrated`);
+      }
+      const received = Number(/(\d+) packets received/.exec(await told)?.[1] ?? 0);
+      // What is sent while it is on neither host is lost, as to any machine that libvirt migrates.
+      expect(received).toBeGreaterThan(pings * 0.8);
     });
 
     test('what no port is known for becomes one where the network allows it, with an address and its machine', async () => {
