@@ -4,7 +4,7 @@ import { isBatchLine } from '../../sys/batch-request.ts';
 import type { CommandRunner } from '../../sys/command.ts';
 import type { Daemons } from '../../sys/daemons.ts';
 import type { EdgeFiles } from '../../sys/edge-files.ts';
-import type { EdgeStep } from './model.ts';
+import type { EdgeAct, EdgeStep } from './model.ts';
 
 /** What doing needs of the host. */
 export interface EdgeTools {
@@ -14,8 +14,8 @@ export interface EdgeTools {
 }
 
 // What was to be taken away is not there: that is what was wanted.
-const GONE = /No such file or directory|No such process|No such device|Cannot find device|Cannot assign requested address/;
-const IS_REMOVAL = /^delete-/;
+const GONE =
+  /No such file or directory|No such process|No such device|Cannot find device|Cannot assign requested address|\b0 flow entries/;
 /** A daemon that starts reads its files and binds its sockets before it says so. */
 const DAEMON_MS = 10_000;
 
@@ -45,7 +45,7 @@ export const applySteps = async (
     const said = new Map(ready.map((step, index) => [step, errors[index]]));
     for (const step of group) {
       const words = skipped.get(step) ?? said.get(step);
-      const error = words !== undefined && IS_REMOVAL.test(step.kind) && GONE.test(words) ? undefined : words;
+      const error = words !== undefined && step.kind.startsWith('delete-') && GONE.test(words) ? undefined : words;
       if (error !== undefined) failed.add(step.key);
       outcomes.push(error === undefined ? { operation: step } : { operation: step, error });
     }
@@ -69,7 +69,10 @@ const groupFrom = (steps: readonly EdgeStep[], at: number): readonly EdgeStep[] 
 };
 
 /** `ip` with what chooses the namespace, and the rest as a line; undefined for a step that goes by itself. */
-const batchOf = ({ act, argv }: EdgeStep): { readonly program: readonly string[]; readonly line: string } | undefined => {
+const batchOf = ({
+  act,
+  argv,
+}: EdgeStep): { readonly program: readonly string[]; readonly line: string } | undefined => {
   if (act?.kind !== 'ip') return undefined;
   const words = argv[1] === '-n' ? 3 : 1;
   const line = argv.slice(words).join(' ');
@@ -121,29 +124,26 @@ const runBatch = async (
 
 const applyOne = async (tools: EdgeTools, step: EdgeStep, signal: AbortSignal): Promise<string | undefined> => {
   const { act, argv } = step;
-  try {
-    switch (act?.kind) {
-      case 'write-file':
-        await tools.files.write(act.path, act.text);
-        return undefined;
-      case 'remove-file':
-        await tools.files.remove(act.path);
-        return undefined;
-      case 'signal-daemon':
-        return tools.daemons.signal(act.daemon, act.signal) ? undefined : 'No such process';
-      case 'end-daemon':
-        await tools.daemons.end(act.daemon, signal);
-        return undefined;
-      default:
-        break;
-    }
-  } catch (thrown) {
-    return toError(thrown).message;
+  const own = ownWork(tools, act, signal);
+  if (own !== undefined) {
+    return await own.then(
+      () => undefined,
+      (thrown: unknown) => toError(thrown).message,
+    );
   }
+  if (act?.kind === 'signal-daemon')
+    return tools.daemons.signal(act.daemon, act.signal) ? undefined : 'No such process';
   const { status, stderr } = await tools.commands.run(argv, signal, {
     ...(act?.kind === 'input' && { input: act.input }),
     ...(act?.kind === 'start-daemon' && { deadlineMs: DAEMON_MS }),
   });
   if (status === 0) return undefined;
   return stderr.trim() === '' ? `exit status ${status.toString()}` : stderr.trim();
+};
+
+/** What is done without a program. */
+const ownWork = (tools: EdgeTools, act: EdgeAct | undefined, signal: AbortSignal): Promise<void> | undefined => {
+  if (act?.kind === 'write-file') return tools.files.write(act.path, act.text);
+  if (act?.kind === 'remove-file') return tools.files.remove(act.path);
+  return act?.kind === 'end-daemon' ? tools.daemons.end(act.daemon, signal) : undefined;
 };

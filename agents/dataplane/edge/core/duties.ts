@@ -81,10 +81,16 @@ export class EdgeDuties<Duty> implements Component, DutyListener<Duty> {
     if (this.#service.generationOf(worker.duty) <= generation) worker.end();
   }
 
+  /** Something moved in that namespace. */
+  suspect(id: string): void {
+    const worker = this.#workers.get(id);
+    if (worker?.duty !== undefined) worker.suspect();
+  }
+
   #worker(id: string): EdgeWorker<Duty> {
     const known = this.#workers.get(id);
     if (known !== undefined) return known;
-    const worker: EdgeWorker<Duty> = new EdgeWorker(id, this.#service, this.#tools, () => {
+    const worker = new EdgeWorker<Duty>(id, this.#service, this.#tools, () => {
       if (this.#stopped || this.#workers.get(id) !== worker) return;
       this.#past += worker.operations;
       this.#workers.delete(id);

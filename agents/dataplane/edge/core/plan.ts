@@ -46,11 +46,15 @@ export const planNamespace = (wanted: WantedNamespace, observed: ObservedEdge): 
   const lo = seen?.links.get('lo');
   const loopback = [...(lo?.alias === mark ? [] : ['alias', mark]), ...(lo?.up === true ? [] : ['up'])];
   if (loopback.length > 0) {
-    make.push(steps.inside('mark-namespace', 'link:lo', ['link', 'set', 'dev', 'lo', ...loopback], `marks ${name} as weft's`));
+    make.push(
+      steps.inside('mark-namespace', 'link:lo', ['link', 'set', 'dev', 'lo', ...loopback], `marks ${name} as weft's`),
+    );
   }
   const isRight = (setting: string): boolean => {
     const [path = '', value] = setting.split(/=(.*)/s);
-    return seen?.sysctls.get(path) === value;
+    const found = seen?.sysctls.get(path);
+    // What the kernel does not have need not be shut.
+    return seen !== undefined && (found === undefined || found === value);
   };
   const general = wanted.sysctls.filter((each) => !isOfDevice(each, wanted) && !isRight(each));
   make.push(...sysctlSteps(steps, name, general));
@@ -81,7 +85,12 @@ export const planNamespace = (wanted: WantedNamespace, observed: ObservedEdge): 
   for (const link of seen?.links.values() ?? []) {
     if (names.has(link.name) || link.alias !== mark || link.name === 'lo') continue;
     prune.push(
-      steps.inside('delete-veth', `link:${link.name}`, ['link', 'del', 'dev', link.name], `no port of ${whose(wanted)} is ${link.name} any more`),
+      steps.inside(
+        'delete-veth',
+        `link:${link.name}`,
+        ['link', 'del', 'dev', link.name],
+        `no port of ${whose(wanted)} is ${link.name} any more`,
+      ),
     );
   }
   return { make, open, prune };
@@ -168,7 +177,13 @@ const replaceTap = (steps: StepMaker, link: WantedLink, tap: ObservedEdgeLink): 
 };
 
 const replaceInside = (steps: StepMaker, link: WantedLink): EdgeStep =>
-  steps.inside('delete-veth', linkKey(link.name), ['link', 'del', 'dev', link.name], `${link.name} has lost its other end`, about(link));
+  steps.inside(
+    'delete-veth',
+    linkKey(link.name),
+    ['link', 'del', 'dev', link.name],
+    `${link.name} has lost its other end`,
+    about(link),
+  );
 
 const NEW_MTU = 1_500;
 
@@ -223,13 +238,17 @@ const planLink = (
     );
   }
   if ((tap?.mtu ?? NEW_MTU) !== link.mtu) {
-    make.push(steps.host('set-link', key, ['link', 'set', 'dev', link.tap, 'mtu', mtu], `its network has MTU ${mtu}`, more));
+    make.push(
+      steps.host('set-link', key, ['link', 'set', 'dev', link.tap, 'mtu', mtu], `its network has MTU ${mtu}`, more),
+    );
   }
   if (tap?.up !== true) {
     open.push(steps.host('set-up', key, ['link', 'set', 'dev', link.tap, 'up'], `port ${link.portId} is ready`, more));
   }
   if (inside?.up !== true) {
-    open.push(steps.inside('set-up', key, ['link', 'set', 'dev', link.name, 'up'], `port ${link.portId} is ready`, more));
+    open.push(
+      steps.inside('set-up', key, ['link', 'set', 'dev', link.name, 'up'], `port ${link.portId} is ready`, more),
+    );
   }
 };
 
@@ -253,7 +272,7 @@ const isOfDevice = (setting: string, { links }: WantedNamespace): string | undef
 const sysctlSteps = (steps: StepMaker, namespace: string, settings: readonly string[]): readonly EdgeStep[] =>
   settings.length === 0
     ? []
-    : [steps.exec('set-sysctl', 'sysctl', ['sysctl', '-w', ...settings], `how ${namespace} handles packets`)];
+    : [steps.exec('set-sysctl', 'sysctl', ['sysctl', '-e', '-w', ...settings], `how ${namespace} handles packets`)];
 
 const DEFAULT_METRIC = { 4: 0, 6: 1_024 } as const;
 
@@ -278,7 +297,9 @@ const planRoutes = (
         'replace-route',
         routeKey(route),
         ['route', 'replace', ...words],
-        route.via === undefined ? `${route.destination} is on the link` : `${route.destination} is reached through ${route.via}`,
+        route.via === undefined
+          ? `${route.destination} is on the link`
+          : `${route.destination} is reached through ${route.via}`,
         { needs: [linkKey(route.device)] },
       ),
     );
@@ -286,7 +307,8 @@ const planRoutes = (
   for (const route of seen) {
     const held = byKey.get(routeKey(route));
     // `replace` takes the place of one with the metric that it has by itself.
-    if (held !== undefined && (route.metric ?? DEFAULT_METRIC[route.version]) === DEFAULT_METRIC[route.version]) continue;
+    if (held !== undefined && (route.metric ?? DEFAULT_METRIC[route.version]) === DEFAULT_METRIC[route.version])
+      continue;
     const words = [
       destinationWord(route),
       ...(route.via === undefined ? [] : ['via', route.via]),

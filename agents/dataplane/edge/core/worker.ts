@@ -156,7 +156,8 @@ export class EdgeWorker<Duty> {
           await this.#makeRight(duty, outcomes);
         } finally {
           annotate(span, outcomes);
-          if (outcomes.length > 0 && this.#established && (cause === 'drift' || cause === 'periodic')) this.#told(outcomes);
+          if (outcomes.length > 0 && this.#established && (cause === 'drift' || cause === 'periodic'))
+            this.#told(outcomes);
         }
         this.#failures = 0;
         if (duty !== this.#duty) return;
@@ -180,9 +181,7 @@ export class EdgeWorker<Duty> {
     const { signal } = this.#halt;
     for (let round = 0; ; round += 1) {
       const steps =
-        duty === undefined
-          ? await this.#service.lookRemoval(this.id, signal)
-          : await this.#service.look(duty, signal);
+        duty === undefined ? await this.#service.lookRemoval(this.id, signal) : await this.#service.look(duty, signal);
       if (steps.length === 0) break;
       if (round === ROUNDS) {
         const left = steps.map(commandOf).join('; ');
