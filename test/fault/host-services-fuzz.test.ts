@@ -1,0 +1,150 @@
+import { readFile } from 'node:fs/promises';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { HostCheckServiceService } from '#proto/weft/agent/v1/host_check.ts';
+import { LibvirtNetworkServiceService } from '#proto/weft/agent/v1/libvirt.ts';
+import { PersistenceFormat, PersistenceServiceService } from '#proto/weft/agent/v1/persistence.ts';
+import type { MethodShape } from '#platform/rpc/definition.ts';
+import { labEndpoints } from '../../cli/client/endpoints.ts';
+import { labProcesses } from '../../cli/lab/index.ts';
+import { OverlayLab } from '../system/overlay-lab.ts';
+import { hostileMessage, noise } from './support/hostile.ts';
+import { Protos } from './support/protos.ts';
+import { RawCaller, type RawOutcome } from './support/raw-call.ts';
+
+const [L, P, H] = [LibvirtNetworkServiceService, PersistenceServiceService, HostCheckServiceService];
+/** What the services may say to anything at all; the host has no libvirt. */
+const CALM = ['OK', 'INVALID_ARGUMENT', 'NOT_FOUND', 'FAILED_PRECONDITION', 'UNAVAILABLE', 'DEADLINE_EXCEEDED'];
+const SHELL = '$(reboot); `reboot` | reboot && reboot';
+const NAMES = ['', 'a b', '../x', '-x', 'a\nb', SHELL, 'n'.repeat(256), '\u0000', '*'];
+const DEVICES = ['', 'sixteen-bytes-16', 'a b', 'a/b', '..', '-x', 'a\nb', 'tap%d', SHELL, '\u0000', 'é'];
+
+/** A request that must be refused, and the field that must be named. */
+interface Wrong {
+  readonly method: MethodShape;
+  readonly request: object;
+  readonly field: string;
+}
+
+const devices = (set: object) => ({ name: 'x', format: PersistenceFormat.PERSISTENCE_FORMAT_NETWORKD, devices: set });
+const WRONG: readonly Wrong[] = [
+  ...NAMES.flatMap((name) => [
+    ...[L.getLibvirtNetwork, L.deleteLibvirtNetwork].map((method) => ({ method, request: { name }, field: 'name' })),
+    { method: L.applyLibvirtNetwork, request: { network: { name, bridge: 'br0' } }, field: 'name' },
+    ...[P.getPersistence, P.deletePersistence].map((method) => ({ method, request: { name }, field: 'name' })),
+  ]),
+  ...DEVICES.map((bridge) => ({
+    method: L.applyLibvirtNetwork,
+    request: { network: { name: 'x', bridge } },
+    field: 'bridge',
+  })),
+  ...['', 'x', SHELL].map((network_id) => ({
+    method: L.applyLibvirtNetwork,
+    request: { network: { name: 'x', network_id } },
+    field: 'network_id',
+  })),
+  ...DEVICES.map((name) => ({
+    method: P.applyPersistence,
+    request: devices({ bridges: [{ name }] }),
+    field: 'name',
+  })),
+  ...['x', '10.0.0.0/33', SHELL].map((each) => ({
+    method: P.applyPersistence,
+    request: devices({ bridges: [{ name: 'br0', addresses: [each] }] }),
+    field: 'addresses',
+  })),
+  ...['x', '1.2.3.4/24', SHELL].map((each) => ({ method: H.checkHost, request: { peers: [each] }, field: 'peers' })),
+  ...['x', '10.0.0.1/8', SHELL].map((each) => ({
+    method: H.checkHost,
+    request: { networks: [each] },
+    field: 'networks',
+  })),
+  ...['nosuch', SHELL].map((each) => ({ method: H.checkHost, request: { only: [each] }, field: 'only' })),
+];
+
+describe("bad input to libvirt's networks, what survives a reboot, and host checks", () => {
+  const stack = new AsyncDisposableStack();
+  let lab: OverlayLab;
+  let raw: RawCaller;
+  let protos: Protos;
+  let address: string;
+
+  beforeAll(async () => {
+    lab = stack.use(await OverlayLab.up({ name: 'whs-fuzz', hosts: 1 }));
+    raw = stack.use(new RawCaller());
+    protos = new Protos(await readFile(new URL('../../proto/gen/descriptors.binpb', import.meta.url)));
+    address = labEndpoints(lab.name).agent('h1');
+  });
+
+  afterAll(async () => {
+    await stack.disposeAsync();
+  });
+
+  const call = async (method: MethodShape, bytes: Uint8Array): Promise<RawOutcome> =>
+    await raw.call(address, method, bytes);
+
+  /** What of the host these services could change, and what runs there. */
+  const everything = async (): Promise<unknown> => ({
+    links: await lab.on('h1', 'ip', '-br', 'link'),
+    files: await lab.on(
+      'h1',
+      'sh',
+      '-c',
+      'find /etc/systemd/network /etc/NetworkManager /etc/sysconfig -type f 2>&1 || true',
+    ),
+    rules: await lab.on('h1', 'nft', 'list', 'ruleset'),
+    processes: labProcesses({ lab: lab.name, host: 'h1' }),
+    harmless: (await lab.tryOn('h1', 'ls', '/tmp/weft-was-here')).exitCode !== 0,
+  });
+
+  const unchangedBy = async (work: () => Promise<void>): Promise<void> => {
+    const before = await everything();
+    await work();
+    expect(await everything()).toEqual(before);
+  };
+
+  test('is INVALID_ARGUMENT with the field, and changes nothing', async () => {
+    await unchangedBy(async () => {
+      for (const { method, request, field } of WRONG) {
+        const { code, violations, message } = await call(method, protos.encode(protos.requestOf(method), request));
+        const named = violations.map((each) =>
+          each.field
+            .replaceAll(/\[\d+\]/g, '')
+            .split('.')
+            .at(-1),
+        );
+        expect([code, named], `${method.path} ${JSON.stringify(request)}: ${message}`).toEqual([
+          'INVALID_ARGUMENT',
+          [field],
+        ]);
+      }
+    });
+  });
+
+  test('of any shape is answered in kind, and changes nothing', async () => {
+    // A host check that is asked nothing amiss looks at the host, for seconds; what it may be asked is above.
+    const methods = [...Object.values(L), ...Object.values(P)] as readonly MethodShape[];
+    const known = ['blue', 'nosuch0'];
+    const request = fc
+      .constantFrom(...methods)
+      .chain((method) =>
+        fc
+          .oneof(
+            { weight: 4, arbitrary: hostileMessage(protos.requestOf(method), known) },
+            { weight: 1, arbitrary: noise },
+          )
+          .map((bytes) => [method, bytes] as const),
+      );
+    await unchangedBy(async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(request, { minLength: 16, maxLength: 16 }), async (batch) => {
+          const outcomes = await Promise.all(
+            batch.map(async ([method, bytes]) => ({ path: method.path, ...(await call(method, bytes)) })),
+          );
+          expect(outcomes.filter(({ code }) => !CALM.includes(code))).toEqual([]);
+        }),
+        { numRuns: 25, endOnFailure: true },
+      );
+    });
+  });
+});
