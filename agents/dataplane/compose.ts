@@ -11,6 +11,7 @@ import { client } from '#platform/rpc/client.ts';
 import type { RpcService } from '#platform/rpc/handlers.ts';
 import { agentService } from './api/agent-service.ts';
 import { composeLibvirt } from './compose-libvirt.ts';
+import { composeExplain } from './compose-explain.ts';
 import { composeHostCheck } from './compose-host-check.ts';
 import { composeOverlays, composeSwitch } from './compose-overlays.ts';
 import { composePersistence } from './compose-persistence.ts';
@@ -58,10 +59,14 @@ export const composeAgent = async (
     const overlays = composeOverlays(config, shares, log);
     const persistence = composePersistence(config, shares, overlays.component, log);
     const hostCheck = composeHostCheck(config, { database, overlays: overlays.component });
+    const explain = composeExplain(config, shares, log);
     const libvirt = composeLibvirt(config, shares, log);
     return {
-      components: [ovsdb, overlays.component, persistence.component, libvirt.records, ...libvirt.components],
-      services: [overlays.service, persistence.service, hostCheck, libvirt.service],
+      components: [
+        ...[ovsdb, explain.component, overlays.component, persistence.component, libvirt.records],
+        ...libvirt.components,
+      ],
+      services: [overlays.service, persistence.service, hostCheck, libvirt.service, explain.service],
     };
   }
   const address = parseUnicastIp('vtep-address', config.vtepAddress ?? '');
@@ -148,6 +153,7 @@ export const composeAgent = async (
   };
   const shares = { database, files, events: agent.events };
   const overlays = composeOverlays(config, shares, log);
+  const explain = composeExplain(config, { ...shares, mesh: { agent, dataplane } }, log);
   const persistence = composePersistence(config, shares, overlays.component, log);
   const hostCheck = composeHostCheck(config, {
     database,
@@ -174,12 +180,12 @@ export const composeAgent = async (
   );
   return {
     components: [
-      ...[clients, nats, ovsdb, dataplane, libvirt.records, agent, catchUp],
+      ...[clients, nats, ovsdb, explain.component, dataplane, libvirt.records, agent, catchUp],
       ...[overlays.component, persistence.component, ...libvirt.components],
     ],
     services: [
       agentService({ agent, dataplane, host, underlayMtu }),
-      ...[overlays.service, persistence.service, hostCheck, libvirt.service],
+      ...[overlays.service, persistence.service, hostCheck, libvirt.service, explain.service],
     ],
   };
 };
