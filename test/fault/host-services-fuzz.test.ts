@@ -22,11 +22,11 @@ const DEVICES = ['', 'sixteen-bytes-16', 'a b', 'a/b', '..', '-x', 'a\nb', 'tap%
 /** A request that must be refused, and the field that must be named. */
 interface Wrong {
   readonly method: MethodShape;
-  readonly request: object;
+  readonly request: Readonly<Record<string, unknown>>;
   readonly field: string;
 }
 
-const devices = (set: object) => ({ name: 'x', format: PersistenceFormat.PERSISTENCE_FORMAT_NETWORKD, devices: set });
+const devices = (set: Readonly<Record<string, unknown>>) => ({ name: 'x', format: PersistenceFormat.PERSISTENCE_FORMAT_NETWORKD, devices: set });
 const WRONG: readonly Wrong[] = [
   ...NAMES.flatMap((name) => [
     ...[L.getLibvirtNetwork, L.deleteLibvirtNetwork].map((method) => ({ method, request: { name }, field: 'name' })),
