@@ -26,7 +26,11 @@ interface Wrong {
   readonly field: string;
 }
 
-const devices = (set: Readonly<Record<string, unknown>>) => ({ name: 'x', format: PersistenceFormat.PERSISTENCE_FORMAT_NETWORKD, devices: set });
+const devices = (set: Readonly<Record<string, unknown>>) => ({
+  name: 'x',
+  format: PersistenceFormat.PERSISTENCE_FORMAT_NETWORKD,
+  devices: set,
+});
 const WRONG: readonly Wrong[] = [
   ...NAMES.flatMap((name) => [
     ...[L.getLibvirtNetwork, L.deleteLibvirtNetwork].map((method) => ({ method, request: { name }, field: 'name' })),
