@@ -14,6 +14,7 @@ import type {
   Vtep,
 } from '../../agents/dataplane/model/intent.ts';
 import type { Operation, Outcome } from '../../agents/dataplane/model/operation.ts';
+import type { PortSecurity } from '../../agents/dataplane/model/port-security.ts';
 import type { Namespace, Namespaces } from './namespaces.ts';
 
 export const signal = AbortSignal.timeout(600_000);
@@ -111,7 +112,14 @@ export const plugGuest = async (host: Host, namespace: Namespace, guest: Port, m
   await namespace.must('ip', 'link', 'set', 'eth0', 'mtu', mtu.toString(), 'up');
 };
 
-export const localPort = (of: Port, generation = 1n): LocalPort => ({ ...of, generation });
+/** A port that may send what it likes, as tests of other things want it. */
+export const localPort = (of: Port, generation = 1n, security: PortSecurity = UNCHECKED): LocalPort => ({
+  ...of,
+  generation,
+  security,
+});
+
+const UNCHECKED: PortSecurity = { enabled: false, pairs: [], revision: 1n };
 
 export const entryOf = (of: Port, at: Vtep, generation = 1n): ForwardingEntry => ({ ...of, vtep: at, generation });
 

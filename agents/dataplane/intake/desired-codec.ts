@@ -1,9 +1,12 @@
 import { z } from 'zod';
+import { parseCidr } from '#platform/net/cidr.ts';
 import { parseIp, type IpAddress } from '#platform/net/ip-address.ts';
 import { parseMac, type MacAddress } from '#platform/net/mac-address.ts';
 import { parseUuid } from '#platform/net/names.ts';
 import { parseVni } from '#platform/net/vni.ts';
 import type { ForwardingEntry, LocalPort, NetworkFacts } from '../model/intent.ts';
+import { OWN_ADDRESSES_ONLY } from '../model/port-security.ts';
+import { isNumberWithoutVni } from '../plan/segment.ts';
 import type { NetworkTable } from './network-table.ts';
 
 /** What a state file's header line says; the last one holds. */
@@ -26,22 +29,31 @@ const ip = z.string().transform((text) => parseIp('ip', text));
 const mac = z.string().transform((text) => parseMac('mac', text));
 const count = z.string().regex(/^\d+$/).transform(BigInt);
 
+const cidr = z.string().transform((text) => parseCidr('cidr', text));
+/** A port of a state that does not say may use its own addresses. */
+const Security = z
+  .object({ enabled: z.boolean(), pairs: z.array(z.object({ mac, cidr })), revision: count })
+  .default(OWN_ADDRESSES_ONLY as { enabled: boolean; pairs: never[]; revision: bigint });
+
 const Header = z.object({
   network: z.string().transform((text) => parseUuid('network', text)),
-  vni: z.number().transform((number) => parseVni('vni', number)),
+  vni: z
+    .number()
+    .transform((number) => (isNumberWithoutVni(number) ? (number as NetworkFacts['vni']) : parseVni('vni', number))),
   mtu: z.number(),
+  provider: z.object({ physicalNetwork: z.string(), device: z.string(), vlan: z.number().optional() }).optional(),
   revision: count,
   flood: z.array(ip),
 });
 const PortLine = z.object({
   port: z.string(),
   entry: z.object({ mac, ips: z.array(ip), host: z.string(), vtep: ip, udp: z.number(), generation: count }).optional(),
-  local: z.object({ device: z.string(), mac, ips: z.array(ip), generation: count }).optional(),
+  local: z.object({ device: z.string(), mac, ips: z.array(ip), generation: count, security: Security }).optional(),
 });
 
 /** A header line, with its newline. */
 export const tableHeader = (table: NetworkTable): string =>
-  `${JSON.stringify({ network: table.networkId, vni: table.vni, mtu: table.mtu, revision: String(table.revision), flood: [...table.manualFlood] })}\n`;
+  `${JSON.stringify({ network: table.networkId, vni: table.vni, mtu: table.mtu, provider: table.provider, revision: String(table.revision), flood: [...table.manualFlood] })}\n`;
 
 /** The line for one port as the table has it now, with its newline. */
 export const stateLine = (portId: string, table: NetworkTable): string => {
@@ -60,7 +72,17 @@ export const stateLine = (portId: string, table: NetworkTable): string => {
       },
     }),
     ...(local && {
-      local: { device: local.device, mac: local.mac, ips: local.ips, generation: String(local.generation) },
+      local: {
+        device: local.device,
+        mac: local.mac,
+        ips: local.ips,
+        generation: String(local.generation),
+        security: {
+          enabled: local.security.enabled,
+          pairs: local.security.pairs.map((pair) => ({ mac: pair.mac, cidr: pair.cidr.text })),
+          revision: String(local.security.revision),
+        },
+      },
     }),
   })}\n`;
 };
@@ -72,7 +94,10 @@ export const parseStateLine = (line: string): StateHeader | StatePort => {
     const header = Header.parse(value);
     return {
       kind: 'header',
-      facts: { networkId: header.network, vni: header.vni, mtu: header.mtu },
+      facts: {
+        ...{ networkId: header.network, vni: header.vni, mtu: header.mtu },
+        ...(header.provider !== undefined && { provider: header.provider }),
+      },
       revision: header.revision,
       manualFlood: header.flood,
     };

@@ -11,8 +11,11 @@ import type {
   NetworkFacts,
   NetworkIntent,
   PortView,
+  ProviderSegment,
   Vtep,
 } from '../model/intent.ts';
+import { sameSecurity, type PortSecurity } from '../model/port-security.ts';
+import { sameFacts } from '../plan/segment.ts';
 import { ClaimIndex } from './claim-index.ts';
 
 /**
@@ -29,6 +32,9 @@ export class NetworkTable implements NetworkIntent {
   readonly #remoteVteps = new Map<IpAddress, Vtep>();
   readonly #portsBehind = new Map<IpAddress, number>();
   readonly #claims = new ClaimIndex();
+  /** By port: which plugging of it this is, counted over all of them. */
+  readonly #pluggings = new Map<string, number>();
+  #lastPlugging = 0;
   #changed = new Map<string, PortView>();
   #floodBefore = new Map<IpAddress, Vtep | undefined>();
   /** The revision of l2pop's table that `entries` is; 0 before the first snapshot. */
@@ -47,6 +53,9 @@ export class NetworkTable implements NetworkIntent {
   }
   get mtu(): number {
     return this.#facts.mtu;
+  }
+  get provider(): ProviderSegment | undefined {
+    return this.#facts.provider;
   }
   get ports(): ReadonlyMap<string, LocalPort> {
     return this.#ports;
@@ -76,9 +85,9 @@ export class NetworkTable implements NetworkIntent {
     return this.#changed.size > 0 || this.#floodBefore.size > 0;
   }
 
-  /** Takes over what topology says of the network; true when a device attribute (the MTU) differs from before. */
+  /** Takes over what topology says of the network; true when something of its devices differs from before. */
   updateFacts(facts: NetworkFacts): boolean {
-    const differs = facts.mtu !== this.#facts.mtu || facts.vni !== this.#facts.vni;
+    const differs = !sameFacts(facts, this.#facts);
     this.#facts = facts;
     return differs;
   }
@@ -115,10 +124,23 @@ export class NetworkTable implements NetworkIntent {
 
   plug(port: LocalPort): void {
     const before = this.#ports.get(port.portId);
-    if (before !== undefined && sameLocalPort(before, port)) return;
+    if (before !== undefined && sameLocalPort(before, port)) {
+      this.secure(port.portId, port.security);
+      return;
+    }
     const view = this.#note(port.portId);
     this.#ports.set(port.portId, port);
+    this.#pluggings.set(port.portId, ++this.#lastPlugging);
     this.#claims.move(port.portId, view, this.#view(port.portId));
+  }
+
+  /** Takes up what a plugged port may send; an older word than the one it has changes nothing. */
+  secure(portId: string, security: PortSecurity): void {
+    const port = this.#ports.get(portId);
+    if (port === undefined || security.revision < port.security.revision) return;
+    if (security.revision === port.security.revision && sameSecurity(security, port.security)) return;
+    this.#note(portId);
+    this.#ports.set(portId, { ...port, security });
   }
 
   unplug(portId: string): LocalPort | undefined {
@@ -126,6 +148,7 @@ export class NetworkTable implements NetworkIntent {
     if (port === undefined) return undefined;
     const view = this.#note(portId);
     this.#ports.delete(portId);
+    this.#pluggings.delete(portId);
     this.#claims.move(portId, view, this.#view(portId));
     return port;
   }
@@ -203,7 +226,8 @@ export class NetworkTable implements NetworkIntent {
   #view(portId: string): PortView {
     const entry = this.#entries.get(portId);
     const local = this.#ports.get(portId);
-    return { ...(entry && { entry }), ...(local && { local }) };
+    const plugging = this.#pluggings.get(portId);
+    return { ...(entry && { entry }), ...(local && { local }), ...(plugging !== undefined && { plugging }) };
   }
 
   /** To be called before a port changes; its view as it still is. */

@@ -8,6 +8,8 @@ import { parseUuid } from '#platform/net/names.ts';
 import type { RpcClient } from '#platform/rpc/client.ts';
 import type { DeviceReport, NetworkDirectory, PortBinding, PortRegistry } from '../model/control-plane.ts';
 import type { Vtep } from '../model/intent.ts';
+import type { NetworkDescription } from '../plan/segment.ts';
+import { portSecurity } from './port-security.ts';
 
 /** What a host tells topology of itself. */
 export interface Registration {
@@ -85,16 +87,19 @@ export class TopologyRegistry implements PortRegistry, NetworkDirectory {
       mac: parseMac('port.mac_address', port.mac_address),
       ips: port.fixed_ips.map(({ ip_address }) => parseIp('port.fixed_ips.ip_address', ip_address)),
       generation: BigInt(port.binding_generation),
+      security: portSecurity({
+        enabled: port.port_security_enabled ?? network.port_security_enabled ?? true,
+        mac_address: port.mac_address,
+        allowed_address_pairs: port.allowed_address_pairs,
+        revision_number: port.revision_number,
+      }),
       hostId: port.binding_host_id,
       ...factsOf(network),
       adminUp: (port.admin_state_up ?? true) && (network.admin_state_up ?? true),
     };
   }
 
-  async network(
-    networkId: string,
-    signal: AbortSignal,
-  ): Promise<Pick<PortBinding, 'networkType' | 'segmentationId' | 'mtu'>> {
+  async network(networkId: string, signal: AbortSignal): Promise<NetworkDescription> {
     return factsOf(await this.#client.getNetwork({ id: networkId }, { signal, timeoutMs: 5_000 }));
   }
 
@@ -128,7 +133,7 @@ export class TopologyRegistry implements PortRegistry, NetworkDirectory {
   }
 }
 
-const factsOf = (network: Network): Pick<PortBinding, 'networkType' | 'segmentationId' | 'mtu'> => {
+const factsOf = (network: Network): NetworkDescription => {
   const networkType = TYPES[network.network_type];
   if (networkType === undefined) {
     throw new DomainError(
@@ -137,7 +142,9 @@ const factsOf = (network: Network): Pick<PortBinding, 'networkType' | 'segmentat
       `network ${network.id} is of type ${network.network_type}`,
     );
   }
-  return { networkType, segmentationId: network.segmentation_id, mtu: parseMtu('network.mtu', network.mtu) };
+  const mtu = parseMtu('network.mtu', network.mtu);
+  const { segmentation_id: segmentationId, physical_network: physicalNetwork } = network;
+  return { networkType, segmentationId, physicalNetwork, mtu };
 };
 
 const EMPTY_HOST = {

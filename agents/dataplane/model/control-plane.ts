@@ -3,6 +3,7 @@ import type { MacAddress } from '#platform/net/mac-address.ts';
 import type { Uuid } from '#platform/net/names.ts';
 import type { IpAddress } from '#platform/net/ip-address.ts';
 import type { EntryChange, ForwardingEntry } from './intent.ts';
+import type { PortSecurity } from './port-security.ts';
 
 /** What is known of a device when its port is asked for. */
 export interface DeviceReport {
@@ -22,11 +23,14 @@ export interface PortBinding {
   readonly mac: MacAddress;
   readonly ips: readonly IpAddress[];
   readonly generation: bigint;
+  readonly security: PortSecurity;
   /** The host it is bound to: another one when this host's claim lost. */
   readonly hostId: string;
   readonly networkType: 'vxlan' | 'flat' | 'vlan';
-  /** The VNI of a vxlan network. */
+  /** The VNI of a vxlan network, the VLAN of a vlan network. */
   readonly segmentationId: number;
+  /** Of flat and vlan networks; empty of others. */
+  readonly physicalNetwork: string;
   readonly mtu: number;
   /** Both the port and its network are administratively up. */
   readonly adminUp: boolean;
@@ -45,7 +49,10 @@ export interface PortRegistry {
 
 /** Networks as topology knows them. Throws DomainError, `not_found` among them. */
 export interface NetworkDirectory {
-  network(networkId: string, signal: AbortSignal): Promise<Pick<PortBinding, 'networkType' | 'segmentationId' | 'mtu'>>;
+  network(
+    networkId: string,
+    signal: AbortSignal,
+  ): Promise<Pick<PortBinding, 'networkType' | 'segmentationId' | 'physicalNetwork' | 'mtu'>>;
 }
 
 /** The changes that led to one revision. */

@@ -1,6 +1,7 @@
 import type { Operation, Outcome } from './operation.ts';
 import type { Uuid } from '#platform/net/names.ts';
 import type { Vni } from '#platform/net/vni.ts';
+import type { HostInterface, InterfaceRoute } from './interface.ts';
 import type { HostIdentity, NetworkChange, NetworkFacts, NetworkIntent } from './intent.ts';
 import type { Rows } from './rows.ts';
 
@@ -26,6 +27,8 @@ export type KernelEvent =
   | { readonly kind: 'row'; readonly device: string; readonly line: string }
   /** Something that makes the network of that VNI was changed by somebody else. */
   | { readonly kind: 'network'; readonly vni: Vni }
+  /** What ports may send was changed by somebody else, of one network or of all. */
+  | { readonly kind: 'guards'; readonly message: string }
   /** Every device that was there at the start has been told of. */
   | { readonly kind: 'listed' }
   /** Events were lost: everything must be looked at again. */
@@ -60,6 +63,8 @@ export interface Dataplane<Observed extends ObservedNetwork = ObservedNetwork> {
   devicesOf(network: NetworkFacts): NetworkDevices;
   /** Whether a device of this name is of the agent's own making and no guest's. */
   isOwnDevice(name: string): boolean;
+  /** Why the host as it is now cannot have a network that it does not hold yet, as one sentence; undefined when it can. */
+  refusal?(network: NetworkFacts, signal: AbortSignal): Promise<string | undefined>;
   /** Reads back one network as the kernel has it now. */
   observe(intent: NetworkIntent, signal: AbortSignal): Promise<Observed>;
   /** Networks (bridges, VXLAN devices) of ours that exist on the host, however they came to be, by network id. */
@@ -90,4 +95,6 @@ export interface OwnedNetwork {
   readonly devices: readonly string[];
   /** Devices in its bridge that are to be let go with it. */
   readonly ports?: readonly string[];
+  /** What of the host's own its bridge bears, and the interface that it came from. */
+  readonly home?: { readonly at: HostInterface; readonly routes: readonly InterfaceRoute[]; readonly of: string };
 }

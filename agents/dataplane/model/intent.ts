@@ -2,6 +2,7 @@ import type { IpAddress } from '#platform/net/ip-address.ts';
 import type { MacAddress } from '#platform/net/mac-address.ts';
 import type { Uuid } from '#platform/net/names.ts';
 import type { Vni } from '#platform/net/vni.ts';
+import type { PortSecurity } from './port-security.ts';
 
 /** A VXLAN tunnel endpoint of the underlay. */
 export interface Vtep {
@@ -32,13 +33,27 @@ export interface LocalPort {
   readonly mac: MacAddress;
   readonly ips: readonly IpAddress[];
   readonly generation: bigint;
+  /** What it may send. */
+  readonly security: PortSecurity;
 }
 
 /** What is fixed about a network while a host holds it. */
 export interface NetworkFacts {
   readonly networkId: Uuid;
+  /** By which flows and marks know it; where it has no VNI, a number above all VNIs that stands for one. */
   readonly vni: Vni;
   readonly mtu: number;
+  /** How a flat or vlan network reaches its physical network; absent where VXLAN carries it. */
+  readonly provider?: ProviderSegment | undefined;
+}
+
+/** A way to a physical network. Where its stations are is learnt from what they send: l2pop has no table of it. */
+export interface ProviderSegment {
+  readonly physicalNetwork: string;
+  /** What this host's mapping names: an interface, or with Open vSwitch an interface or a bridge. */
+  readonly device: string;
+  /** The tag of its frames there (IEEE 802.1Q); untagged without. */
+  readonly vlan?: number | undefined;
 }
 
 /** All that this host should hold of one network. */
@@ -62,6 +77,8 @@ export interface NetworkIntent extends NetworkFacts {
 export interface PortView {
   readonly entry?: ForwardingEntry;
   readonly local?: LocalPort;
+  /** Tells one plugging from the next, where that is counted: what changes without it is the same device, never let go. */
+  readonly plugging?: number;
 }
 
 /**

@@ -15,9 +15,10 @@ export const devicesOfChange = (
 
 /**
  * Whether a port was plugged in this change. A device that went and came back within one change looks the same, yet is
- * another: only the very same value says that nothing was plugged.
+ * another: only the very same value, or the very same plugging, says that nothing was plugged.
  */
 export const isPluggedAnew = (change: NetworkChange, portId: string): boolean => {
   const views = change.ports.get(portId);
-  return views?.after.local !== undefined && views.after.local !== views.before.local;
+  if (views?.after.local === undefined || views.after.local === views.before.local) return false;
+  return views.after.plugging === undefined || views.after.plugging !== views.before.plugging;
 };

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { parseUnicastIp } from '#platform/net/ip-address.ts';
 import { parseMac } from '#platform/net/mac-address.ts';
 import type { ForwardingEntry, LocalPort, NetworkIntent, PortView, Vtep } from '../model/intent.ts';
+import { OWN_ADDRESSES_ONLY } from '../model/port-security.ts';
 import { arbitraryWorld, HOST, intentOf, NETWORK } from '../testing/worlds.ts';
 import { wantedRows } from './wanted-rows.ts';
 
@@ -26,6 +27,7 @@ const local = (portId: string, generation: bigint): LocalPort => ({
   mac,
   ips: [ip, ip6],
   generation,
+  security: OWN_ADDRESSES_ONLY,
 });
 
 const intent = (ports: Readonly<Record<string, PortView>>, more: Partial<NetworkIntent> = {}): NetworkIntent => ({

@@ -4,12 +4,15 @@ import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import { carrier, currentTraceId, inSpan } from '#platform/telemetry/spans.ts';
 import type { PortBinding, PortRegistry } from '../model/control-plane.ts';
 import type { Dataplane, LinkEvent } from '../model/host.ts';
-import type { ForwardingEntry, LocalPort } from '../model/intent.ts';
+import type { ForwardingEntry, LocalPort, NetworkFacts } from '../model/intent.ts';
+import { OWN_ADDRESSES_ONLY } from '../model/port-security.ts';
 import { idleReasonOf, refusalOf, type HostLimits } from '../plan/refusal.ts';
+import { networkFacts } from '../plan/segment.ts';
 import { newDevice, reportOf, viewOf, type Device, type DeviceFacts, type DeviceView } from './device.ts';
 import { localPorts } from './metrics.ts';
 import type { Networks } from './networks.ts';
 import type { PendingDowns } from './pending-downs.ts';
+import type { PortSecurities } from './port-securities.ts';
 import type { ReportedDevices } from './reported-devices.ts';
 import type { EventLog } from './event-log.ts';
 import type { Log } from '#platform/log/log.ts';
@@ -17,9 +20,10 @@ import type { Log } from '#platform/log/log.ts';
 export interface DevicePortsTools {
   readonly registry: PortRegistry;
   readonly networks: Networks;
-  readonly dataplane: Pick<Dataplane, 'isOwnDevice'>;
+  readonly dataplane: Pick<Dataplane, 'isOwnDevice' | 'refusal'>;
   readonly downs: PendingDowns;
   readonly reported: ReportedDevices;
+  readonly securities: PortSecurities;
   readonly events: EventLog;
   readonly limits: HostLimits;
   readonly log: Log;
@@ -153,8 +157,14 @@ export class DevicePorts {
     for (const device of this.#devices.values()) {
       if (device.running !== undefined || device.detached || device.refused) continue;
       const worker = device.networkId === undefined ? undefined : this.#tools.networks.get(device.networkId);
-      const entry = device.plugged && worker?.table.entries.get(device.plugged.portId);
-      if (device.plugged === undefined || entry?.generation !== device.plugged.generation) this.#go(device);
+      if (device.plugged === undefined) this.#go(device);
+      // Of a network without a table in l2pop nothing confirms it; one that fails may have to be refused.
+      else if (worker?.isOverlay === false) {
+        if (worker.isFailing) this.#go(device);
+      } else {
+        const entry = worker?.table.entries.get(device.plugged.portId);
+        if (entry?.generation !== device.plugged.generation) this.#go(device);
+      }
     }
   }
 
@@ -236,7 +246,7 @@ export class DevicePorts {
   }
 
   async #up(device: Device): Promise<void> {
-    const { networks, limits, events } = this.#tools;
+    const { networks, limits, events, securities } = this.#tools;
     const attributes = { 'weft.host.id': limits.hostId, 'weft.device': device.name };
     await inSpan('agent.port-up', { parent: 'root', attributes }, async (span) => {
       await this.#plugKnown(device);
@@ -256,16 +266,13 @@ export class DevicePorts {
         device.message = idle;
         return;
       }
-      const refusal = refusalOf(binding, limits);
+      const facts = networkFacts(binding.networkId, binding, limits);
+      const refusal = refusalOf(binding, limits) ?? (await this.#refusalNow(facts));
       if (refusal !== undefined) {
         await this.#refuse(device, binding, refusal);
         return;
       }
-      const worker = await networks.hold({
-        networkId: binding.networkId,
-        vni: limits.parseVni(binding.segmentationId),
-        mtu: binding.mtu,
-      });
+      const worker = await networks.hold(facts);
       const port: LocalPort = {
         portId: binding.portId,
         device: device.name,
@@ -273,6 +280,7 @@ export class DevicePorts {
         ips: binding.ips,
         // A claim that lost to another host must lose in the rows as well.
         generation: binding.hostId === limits.hostId ? binding.generation : 0n,
+        security: securities.newest(binding.portId, binding.security),
       };
       const isNews = device.plugged?.generation !== port.generation || device.message !== '';
       device.plugged = port;
@@ -293,6 +301,13 @@ export class DevicePorts {
     });
   }
 
+  /** What speaks against a network of which nothing works here; for one that is held well the host need not be asked. */
+  async #refusalNow(facts: NetworkFacts): Promise<string | undefined> {
+    const held = this.#tools.networks.get(facts.networkId);
+    if (facts.provider === undefined || held?.isFailing === false) return undefined;
+    return await this.#tools.dataplane.refusal?.(facts, this.#halt.signal);
+  }
+
   /** Says once, to the registry and to whoever watches, that this host cannot serve the port. */
   async #refuse(
     device: Device,
@@ -309,7 +324,7 @@ export class DevicePorts {
 
   /**
    * A port that comes from another host of a network held here is plugged before it is reported: when the others begin to
-   * send here, the frames find their way.
+   * send here, the frames find their way. Until it is told otherwise it may use its own addresses.
    */
   async #plugKnown(device: Device): Promise<void> {
     if (device.plugged !== undefined) return;
@@ -317,7 +332,8 @@ export class DevicePorts {
       const entry = worker.table.entryOfTap(device.name);
       if (entry === undefined) continue;
       const { portId, mac, ips, generation } = entry;
-      const port = { portId, device: device.name, mac, ips, generation };
+      const security = this.#tools.securities.newest(portId, OWN_ADDRESSES_ONLY);
+      const port = { portId, device: device.name, mac, ips, generation, security };
       device.portId = portId;
       device.networkId = worker.table.networkId;
       device.plugged = port;

@@ -10,10 +10,12 @@ import type { ForwardingFeed, ForwardingSource, PortRegistry } from '../model/co
 import type { Dataplane, KernelEvent, LinkEvent } from '../model/host.ts';
 import type { HostIdentity } from '../model/intent.ts';
 import type { HostLimits } from '../plan/refusal.ts';
+import type { PortSecurity } from '../model/port-security.ts';
 import { DevicePorts } from './device-ports.ts';
 import { EventLog } from './event-log.ts';
 import { Networks } from './networks.ts';
 import type { PendingDowns } from './pending-downs.ts';
+import { PortSecurities } from './port-securities.ts';
 import type { ReportedDevices } from './reported-devices.ts';
 import type { WorkerTiming } from './worker-ports.ts';
 
@@ -47,6 +49,7 @@ export class HostAgent implements Component {
   readonly devices: DevicePorts;
   readonly #tools: HostAgentTools;
   readonly #halt = new AbortController();
+  readonly #securities = new PortSecurities();
   readonly #links = new Map<string, LinkEvent>();
   readonly #fail: (error: Error) => void;
   #loops: Promise<unknown>[] = [];
@@ -73,7 +76,12 @@ export class HostAgent implements Component {
         },
       },
     });
-    this.devices = new DevicePorts({ ...tools, networks: this.networks, events: this.events });
+    this.devices = new DevicePorts({
+      ...tools,
+      networks: this.networks,
+      events: this.events,
+      securities: this.#securities,
+    });
   }
 
   get controlPlane(): { topology: boolean; l2pop: boolean; bus: boolean } {
@@ -125,6 +133,17 @@ export class HostAgent implements Component {
   /** The bus is back: what was missed is asked for now, not at the next report. */
   onBusConnected(): void {
     if (this.#loops.length > 0) this.#reportSoon();
+  }
+
+  /** Takes up what a port bound to this host may send: now when it is plugged, else when it will be. */
+  setPortSecurity(portId: string, security: PortSecurity): void {
+    this.#securities.set(portId, security);
+    this.networks.secure(portId, security);
+  }
+
+  /** The port is bound to this host no more: what was said of it holds for nothing. */
+  endPortSecurity(portId: string): void {
+    this.#securities.end(portId);
   }
 
   /** Takes the snapshots again and compares; the whole host or one network. */
@@ -203,6 +222,10 @@ export class HostAgent implements Component {
     } else if (event.kind === 'network') {
       const owner = this.networks.ofVni(event.vni);
       if (owner !== undefined) suspect(owner);
+    } else if (event.kind === 'guards') {
+      this.#tools.log.warn({}, event.message);
+      // Guests may send anything meanwhile: this does not wait for its turn. A failure is told and tried again.
+      for (const worker of this.networks.all) worker.audit('drift').catch(() => undefined);
     } else if (event.kind === 'repaired') {
       const { outcomes } = event;
       this.events.emit({ kind: 'repair', message: 'what all networks share was not as it should be', outcomes });
@@ -277,7 +300,7 @@ export class HostAgent implements Component {
   }
 
   async #reportOnce(): Promise<void> {
-    const held = this.networks.all.map((worker) => [worker, worker.held] as const);
+    const held = this.networks.all.flatMap((worker) => (worker.isOverlay ? [[worker, worker.held] as const] : []));
     const advices = await this.#tools.source.report(
       held.map(([, each]) => each),
       this.#halt.signal,

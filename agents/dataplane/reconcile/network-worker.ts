@@ -5,6 +5,7 @@ import { carrier, currentTraceId, inSpan, type Carrier } from '#platform/telemet
 import type { NetworkTable } from '../intake/network-table.ts';
 import type { HeldNetwork } from '../model/control-plane.ts';
 import type { EntryChange, NetworkChange } from '../model/intent.ts';
+import { sameSecurity, type PortSecurity } from '../model/port-security.ts';
 import { commandOf, type Operation, type Outcome } from '../model/operation.ts';
 import { digestOfRows } from '../plan/digest.ts';
 import { withoutRemovals } from '../plan/removals.ts';
@@ -41,7 +42,7 @@ export class NetworkWorker {
   readonly #tools: WorkerTools;
   readonly #intake: DeltaIntake;
   readonly #halt = new AbortController();
-  readonly #feed: AsyncDisposable;
+  readonly #feed?: AsyncDisposable;
   readonly #sync: TableSync;
   #inbox: WorkerInput[] = [];
   #waiting: PromiseWithResolvers<undefined>[] = [];
@@ -71,14 +72,32 @@ export class NetworkWorker {
     });
     this.#sync = new TableSync(table, tools, this, this.#halt.signal);
     this.#nextAudit = Date.now() + tools.timing.auditIntervalMs;
+    this.#synced = !this.isOverlay;
+    if (!this.isOverlay) return;
     this.#feed = tools.feed.subscribe(table.networkId, (delta, cause) => {
       this.push({ kind: 'delta', delta, cause });
     });
   }
 
+  /** Whether l2pop has a table of it; stations of a physical network are learnt. */
+  get isOverlay(): boolean {
+    return this.table.provider === undefined;
+  }
+  /** Whether the last steps for it failed, or it was never read back. */
+  get isFailing(): boolean {
+    return this.#failures > 0;
+  }
   /** Whether no port of it is plugged here, nor about to be. */
   get isEmpty(): boolean {
     return this.table.ports.size === 0 && !this.#inbox.some(({ kind }) => kind === 'plug');
+  }
+  /** Takes up what a port may send, where that is plugged here or about to be. */
+  secure(portId: string, security: PortSecurity): void {
+    const held = this.table.ports.get(portId)?.security;
+    const isComing = this.#inbox.some((input) => input.kind === 'plug' && input.port.portId === portId);
+    if (held === undefined && !isComing) return;
+    if (held !== undefined && held.revision === security.revision && sameSecurity(held, security)) return;
+    this.push({ kind: 'secure', portId, security, cause: carrier() });
   }
   get lastAudit(): LastAudit | undefined {
     return this.#lastAudit;
@@ -161,14 +180,14 @@ export class NetworkWorker {
 
   /** Pulls what is missing from l2pop. Resolves when nothing is missing any more; tries again by itself. */
   async sync(what: Missing, cause: string): Promise<void> {
-    await this.#sync.need(what, cause);
+    if (this.isOverlay) await this.#sync.need(what, cause);
   }
 
   /** Stops; the kernel stays as it is. */
   async stop(): Promise<void> {
     this.#halt.abort(new DomainError('unavailable', 'STOPPING', 'the agent is stopping'));
     clearTimeout(this.#timer);
-    await this.#feed[Symbol.asyncDispose]();
+    await this.#feed?.[Symbol.asyncDispose]();
     await this.#running;
     for (const { reject } of this.#waiting.splice(0)) reject(this.#halt.signal.reason);
     await this.#sync.idle();
@@ -249,6 +268,9 @@ export class NetworkWorker {
         return this.table.updateFacts(input.facts);
       case 'plug':
         this.table.plug(input.port);
+        return false;
+      case 'secure':
+        this.table.secure(input.portId, input.security);
         return false;
       case 'unplug':
         this.table.unplug(input.portId);

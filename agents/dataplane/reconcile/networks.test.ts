@@ -3,6 +3,7 @@ import { DomainError } from '#platform/errors/domain-error.ts';
 import { nullLog } from '#platform/log/log.ts';
 import type { Dataplane, ObservedNetwork, OwnedNetwork } from '../model/host.ts';
 import type { LocalPort } from '../model/intent.ts';
+import { OWN_ADDRESSES_ONLY } from '../model/port-security.ts';
 import type { Operation, Outcome } from '../model/operation.ts';
 import { HOST, NETWORK } from '../testing/worlds.ts';
 import { EventLog } from './event-log.ts';
@@ -17,6 +18,7 @@ const port = (n: number): LocalPort => ({
   mac: `fa:16:3e:00:00:0${n.toString()}` as LocalPort['mac'],
   ips: [],
   generation: 1n,
+  security: OWN_ADDRESSES_ONLY,
 });
 
 /** A host whose steps are the devices of a network, and that can be made to wait or to fail. */

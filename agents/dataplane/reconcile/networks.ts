@@ -4,7 +4,9 @@ import type { Vni } from '#platform/net/vni.ts';
 import { NetworkTable } from '../intake/network-table.ts';
 import type { LinkEvent } from '../model/host.ts';
 import type { NetworkFacts } from '../model/intent.ts';
+import type { PortSecurity } from '../model/port-security.ts';
 import type { Outcome } from '../model/operation.ts';
+import { sameFacts } from '../plan/segment.ts';
 import { NetworkWorker, type AuditCause } from './network-worker.ts';
 import { removeNetwork } from './remove-network.ts';
 import type { WorkerTools } from './worker-ports.ts';
@@ -70,10 +72,14 @@ export class Networks {
       await leaving;
     }
     if (this.#stopped) throw new DomainError('unavailable', 'STOPPING', 'the agent is stopping');
-    const known = this.#workers.get(facts.networkId);
+    let known = this.#workers.get(facts.networkId);
+    if (known !== undefined && known.table.provider?.device !== facts.provider?.device) {
+      // Another way to its physical network: what led there before is let go first.
+      await this.#give(known);
+      known = undefined;
+    }
     if (known !== undefined) {
-      if (known.table.mtu !== facts.mtu || known.table.vni !== facts.vni)
-        known.push({ kind: 'facts', facts, cause: {} });
+      if (!sameFacts(known.table, facts)) known.push({ kind: 'facts', facts, cause: {} });
       return known;
     }
     const worker = this.adopt(new NetworkTable(this.#tools.host, facts));
@@ -96,12 +102,22 @@ export class Networks {
   async releaseIfEmpty(networkId: string): Promise<void> {
     const worker = this.#workers.get(networkId);
     if (worker === undefined || !worker.isEmpty || this.#pinned.has(networkId) || this.#stopped) return;
+    await this.#give(worker);
+  }
+
+  async #give(worker: NetworkWorker): Promise<void> {
+    const { networkId } = worker.table;
     this.#workers.delete(networkId);
     const leave = this.#leave(worker).finally(() => {
       this.#leaving.delete(networkId);
     });
     this.#leaving.set(networkId, leave);
     await leave;
+  }
+
+  /** Takes up what a port may send, if it is plugged here. */
+  secure(portId: string, security: PortSecurity): void {
+    for (const worker of this.#workers.values()) worker.secure(portId, security);
   }
 
   /** Compares these networks with the kernel now; what was done on all of them. */

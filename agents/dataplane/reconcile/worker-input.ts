@@ -1,6 +1,7 @@
 import type { IpAddress } from '#platform/net/ip-address.ts';
 import type { Carrier } from '#platform/telemetry/spans.ts';
 import type { ForwardingEntry, LocalPort, NetworkFacts } from '../model/intent.ts';
+import type { PortSecurity } from '../model/port-security.ts';
 import type { TableChange, TableSnapshot } from '../model/control-plane.ts';
 
 /** What can change a network's desired state; taken in order, all that waits at once. */
@@ -12,5 +13,6 @@ export type WorkerInput =
   | { readonly kind: 'part'; readonly entries: readonly ForwardingEntry[]; readonly cause: Carrier }
   | { readonly kind: 'facts'; readonly facts: NetworkFacts; readonly cause: Carrier }
   | { readonly kind: 'plug'; readonly port: LocalPort; readonly cause: Carrier }
+  | { readonly kind: 'secure'; readonly portId: string; readonly security: PortSecurity; readonly cause: Carrier }
   | { readonly kind: 'unplug'; readonly portId: string; readonly cause: Carrier }
   | { readonly kind: 'flood'; readonly address: IpAddress; readonly present: boolean; readonly cause: Carrier };

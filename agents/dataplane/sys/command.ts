@@ -15,6 +15,8 @@ export interface CommandOptions {
   readonly input?: string;
   /** Default 10 s; the program is killed then. */
   readonly deadlineMs?: number;
+  /** Told of the program's process id when it has been started. */
+  readonly onStart?: (pid: number) => void;
 }
 
 /** Starts programs by argument vector. */
@@ -42,7 +44,7 @@ export class HostCommands implements CommandRunner {
       await this.#turn();
       try {
         limited.throwIfAborted();
-        return await runToEnd([...this.#prefix, ...argv], options.input, limited);
+        return await runToEnd([...this.#prefix, ...argv], options, limited);
       } finally {
         this.#running -= 1;
         this.#waiting.shift()?.();
@@ -62,11 +64,12 @@ export class HostCommands implements CommandRunner {
 
 const runToEnd = async (
   argv: readonly string[],
-  input: string | undefined,
+  { input, onStart }: CommandOptions,
   signal: AbortSignal,
 ): Promise<CommandResult> => {
   const [program = '', ...rest] = argv;
   const child = spawn(program, rest, { env: { ...TOOL_ENVIRONMENT }, stdio: ['pipe', 'pipe', 'pipe'] });
+  if (child.pid !== undefined) onStart?.(child.pid);
   const kill = (): void => {
     child.kill('SIGKILL');
   };

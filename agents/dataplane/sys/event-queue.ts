@@ -42,5 +42,5 @@ export class EventQueue {
 const onceFor = (event: KernelEvent): string | undefined => {
   if (event.kind === 'row') return `row ${event.device}`;
   if (event.kind === 'network') return `network ${event.vni.toString()}`;
-  return event.kind === 'overrun' ? event.kind : undefined;
+  return event.kind === 'overrun' || event.kind === 'guards' ? event.kind : undefined;
 };

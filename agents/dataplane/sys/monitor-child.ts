@@ -18,6 +18,8 @@ export interface MonitorOptions {
   readonly gatherMs?: number;
   /** For a program that listens to something else than netlink: it counts as subscribed when it has lived for so long. */
   readonly settleMs?: number;
+  /** Which family of netlink it listens to (netlink(7)): 0, NETLINK_ROUTE, by default. */
+  readonly netlinkFamily?: number;
 }
 
 export interface MonitorListener {
@@ -41,6 +43,7 @@ export class MonitorChild {
   readonly #niceness: number;
   readonly #gatherMs: number;
   readonly #settleMs: number | undefined;
+  readonly #netlinkFamily: number;
   readonly #listener: MonitorListener;
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
@@ -50,6 +53,7 @@ export class MonitorChild {
     this.#niceness = options.niceness ?? 0;
     this.#gatherMs = options.gatherMs ?? 0;
     this.#settleMs = options.settleMs;
+    this.#netlinkFamily = options.netlinkFamily ?? 0;
     this.#listener = listener;
   }
 
@@ -154,7 +158,7 @@ export class MonitorChild {
     }
     const end = performance.now() + SUBSCRIBE_WITHIN_MS;
     while (performance.now() < end && child.exitCode === null && !this.#stopping.signal.aborted) {
-      if (await listensToNetlink(pid)) {
+      if (await listensToNetlink(pid, this.#netlinkFamily)) {
         if (this.#niceness !== 0) setPriority(pid, this.#niceness);
         return true;
       }
@@ -165,10 +169,10 @@ export class MonitorChild {
 }
 
 /** Reads /proc/PID/net/netlink, which is that of the process' own network namespace: `sk Eth Pid Groups …`. */
-const listensToNetlink = async (pid: number): Promise<boolean> => {
+const listensToNetlink = async (pid: number, family: number): Promise<boolean> => {
   const table = await readFile(`/proc/${pid.toString()}/net/netlink`, 'utf8').catch(() => '');
   return table.split('\n').some((row) => {
     const [, protocol, port, groups = '0'] = row.trim().split(/\s+/);
-    return protocol === '0' && port === pid.toString() && Number.parseInt(groups, 16) !== 0;
+    return protocol === family.toString() && port === pid.toString() && Number.parseInt(groups, 16) !== 0;
   });
 };

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { parseCidr } from '#platform/net/cidr.ts';
 import { parseUnicastIp } from '#platform/net/ip-address.ts';
 import type { IpAddress } from '#platform/net/ip-address.ts';
 import { parseMac } from '#platform/net/mac-address.ts';
@@ -14,6 +15,7 @@ import type {
   PortView,
   Vtep,
 } from '../model/intent.ts';
+import type { PortSecurity } from '../model/port-security.ts';
 
 /** A small world in which ports collide often: few addresses, few hosts, few generations. */
 export interface World {
@@ -48,6 +50,18 @@ const address = {
   generation: fc.bigInt({ min: 1n, max: 3n }),
 };
 
+const security: fc.Arbitrary<PortSecurity> = fc.record({
+  enabled: fc.boolean(),
+  pairs: fc.subarray([
+    { mac: parseMac('mac', 'fa:16:3e:00:00:01'), cidr: parseCidr('cidr', '10.9.0.0/25') },
+    { mac: parseMac('mac', '00:00:5e:00:01:01'), cidr: parseCidr('cidr', '10.0.0.9/32') },
+    { mac: parseMac('mac', '00:00:5e:00:01:01'), cidr: parseCidr('cidr', 'fd00:9::/33') },
+    { mac: parseMac('mac', 'fa:16:3e:00:00:02'), cidr: parseCidr('cidr', '0.0.0.0/0') },
+    { mac: parseMac('mac', 'fa:16:3e:00:00:02'), cidr: parseCidr('cidr', '::/0') },
+  ]),
+  revision: fc.bigInt({ min: 1n, max: 3n }),
+});
+
 const view = (portId: string, index: number): fc.Arbitrary<PortView> => {
   const entry: fc.Arbitrary<ForwardingEntry> = fc.record({
     portId: fc.constant(portId),
@@ -57,6 +71,7 @@ const view = (portId: string, index: number): fc.Arbitrary<PortView> => {
   const local: fc.Arbitrary<LocalPort> = fc.record({
     portId: fc.constant(portId),
     device: fc.constant(DEVICES[index] ?? ''),
+    security,
     ...address,
   });
   return fc.record({ entry, local }, { requiredKeys: [] });

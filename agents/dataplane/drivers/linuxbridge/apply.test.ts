@@ -15,7 +15,8 @@ class Bench {
   broken = false;
 
   get tools(): Tools {
-    return { ip: this.#tool('ip'), bridge: this.#tool('bridge'), sysctl: this.#sysctl, onStep: () => undefined };
+    const [ip, bridge, nft] = [this.#tool('ip'), this.#tool('bridge'), this.#tool('nft')];
+    return { ip, bridge, nft, sysctl: this.#sysctl, onStep: () => undefined };
   }
 
   #tool(name: string): BatchRunner {

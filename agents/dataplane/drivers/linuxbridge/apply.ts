@@ -2,25 +2,30 @@ import type { Operation, Outcome } from '../../model/operation.ts';
 import type { BatchRunner, RunOptions } from '../../sys/batch-child.ts';
 import { writeAll } from '../../sys/sysctl.ts';
 import type { Sysctl } from '../../sys/sysctl.ts';
+import type { Guards } from './guards.ts';
 
 /** What doing needs of the host. */
 export interface Tools {
   readonly ip: BatchRunner;
   readonly bridge: BatchRunner;
+  readonly nft: Pick<Guards, 'run'>;
   readonly sysctl: Sysctl;
   /** Told of each step right before it is done. */
   readonly onStep: (operation: Operation) => void;
 }
 
-type Tool = 'ip' | 'bridge' | 'sysctl';
+type Tool = 'ip' | 'bridge' | 'nft' | 'sysctl';
 
 /**
  * Steps between which the order does not matter may run at once, on both tools. Of all others each waits until what is
  * before it is done.
  */
-type Stage = 'links' | 'additions' | 'flood' | 'deletions';
+type Stage = 'guards' | 'links' | 'additions' | 'flood' | 'deletions';
 
 const STAGES: Readonly<Record<string, Stage>> = {
+  'guard-table': 'guards',
+  'guard-port': 'guards',
+  'delete-port-guard': 'guards',
   'replace-fdb': 'additions',
   'replace-bridge-fdb': 'additions',
   'replace-neighbour': 'additions',
@@ -34,9 +39,9 @@ const STAGES: Readonly<Record<string, Stage>> = {
 const FEW = 16;
 
 /** Steps that make a device: what needs it waits to hear whether it was made. */
-const MAKES_A_DEVICE = new Set(['add-bridge', 'add-vxlan']);
+const MAKES_A_DEVICE = new Set(['add-bridge', 'add-vxlan', 'add-vlan']);
 /** Steps after which a name is no longer that device. */
-const ENDS_A_DEVICE = new Set(['delete-bridge', 'delete-vxlan', 'replace-vxlan']);
+const ENDS_A_DEVICE = new Set(['delete-bridge', 'delete-vxlan', 'delete-vlan', 'replace-vxlan']);
 
 // What was to be taken away is not there: that is what was wanted.
 const GONE =
@@ -46,7 +51,9 @@ const EXISTS = 'File exists';
 /** The tools work on the first lines while the next are still being put together. */
 const LINES_AT_ONCE = 1_024;
 
-const toolOf = ({ argv }: Operation): Tool => (argv[0] === 'bridge' || argv[0] === 'sysctl' ? argv[0] : 'ip');
+const TOOLS: ReadonlySet<string> = new Set<Tool>(['bridge', 'nft', 'sysctl']);
+const isTool = (name: string | undefined): name is Tool => name !== undefined && TOOLS.has(name);
+const toolOf = ({ argv: [name] }: Operation): Tool => (isTool(name) ? name : 'ip');
 const stageOf = ({ kind }: Operation): Stage => STAGES[kind] ?? 'links';
 
 /**
@@ -115,7 +122,10 @@ const applyGroup = async (
 ): Promise<readonly (string | undefined)[]> => {
   const errors: (string | undefined)[] = group.map(() => undefined);
   const runs: { readonly at: readonly number[]; readonly done: Promise<readonly (string | undefined)[]> }[] = [];
-  const waiting: Record<Tool, { at: number[]; lines: string[] }> = { ip: none(), bridge: none(), sysctl: none() };
+  const waiting: Record<Tool, { at: number[]; lines: string[] }> = {
+    ...{ ip: none(), bridge: none() },
+    ...{ nft: none(), sysctl: none() },
+  };
   const send = (tool: Tool): void => {
     const { at, lines } = waiting[tool];
     if (lines.length === 0) return;
@@ -135,9 +145,9 @@ const applyGroup = async (
     const { at, lines } = waiting[tool];
     at.push(index);
     lines.push(operation.argv.slice(1).join(' '));
-    if (lines.length === LINES_AT_ONCE) send(tool);
+    if (lines.length === LINES_AT_ONCE && tool !== 'nft') send(tool);
   }
-  for (const tool of ['bridge', 'ip', 'sysctl'] as const) send(tool);
+  for (const tool of ['bridge', 'ip', 'nft', 'sysctl'] as const) send(tool);
   // All are waited for, so that nothing of this is still being done when it rejects.
   const results = await Promise.allSettled(runs.map(({ done }) => done));
   if (group.some(({ kind }) => ENDS_A_DEVICE.has(kind))) {

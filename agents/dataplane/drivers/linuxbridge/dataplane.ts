@@ -3,24 +3,40 @@ import type { Log } from '#platform/log/log.ts';
 import type { Dataplane, KernelEvent, NetworkDevices, OwnedNetwork } from '../../model/host.ts';
 import type { HostIdentity, NetworkChange, NetworkFacts, NetworkIntent } from '../../model/intent.ts';
 import type { Operation, Outcome } from '../../model/operation.ts';
+import type { UplinkSettings } from '../../model/uplinks.ts';
 import { BatchChild } from '../../sys/batch-child.ts';
 import { HostCommands } from '../../sys/command.ts';
 import { ownSysctl, sysctlByCommand } from '../../sys/sysctl.ts';
+import { AddressMoves } from './address-moves.ts';
 import { applyOperations } from './apply.ts';
 import type { Tools } from './apply.ts';
 import { devicesOf } from './devices.ts';
 import { watchKernel } from './events.ts';
-import { observeNetwork, observeOwnedNetworks } from './observe.ts';
+import { planGuarded, planGuardedChange, planGuardedRemoval } from './guard-plan.ts';
+import type { GuardedNetwork } from './guard-plan.ts';
+import { Guards } from './guards.ts';
+import { observeNetwork, observeOwnedNetworks, observeProviderNetwork } from './observe.ts';
 import type { Readers } from './observe.ts';
 import type { ObservedBridgeNetwork } from './observed.ts';
 import { planNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
+import { findRefusal } from './uplinks.ts';
 import { WrittenRows } from './written-rows.ts';
 
 export interface LinuxBridgeOptions {
   readonly log: Log;
+  /** The ways to physical networks; none when left out. */
+  readonly uplinks?: UplinkSettings;
   /** Words that enter another network namespace, e.g. `['ip', 'netns', 'exec', name]`; this process' own without. */
   readonly prefix?: readonly string[];
 }
+
+const NO_UPLINKS: UplinkSettings = {
+  hostId: '',
+  mappings: new Map(),
+  movesAddresses: false,
+  reachWithinMs: 0,
+  reach: async () => Promise.resolve(),
+};
 
 const OWN = /^(?:brq|vxlan-)/;
 
@@ -29,27 +45,49 @@ const OWN = /^(?:brq|vxlan-)/;
  * ARP and ND answered by the VXLAN device, head-end replication for the rest. It learns nothing by itself. `apply` and
  * the readers work from `start` to `stop`.
  */
-export class LinuxBridgeDataplane implements Dataplane<ObservedBridgeNetwork>, Component {
+export class LinuxBridgeDataplane implements Dataplane<GuardedNetwork>, Component {
   readonly name = 'linuxbridge';
   readonly #log: Log;
   readonly #prefix: readonly string[];
   readonly #readers: Readers;
   readonly #ip: BatchChild;
   readonly #bridge: BatchChild;
+  readonly #guards: Guards;
+  #onForeignGuards: (message: string) => void = () => undefined;
   readonly #written = new WrittenRows();
+  readonly #uplinks: UplinkSettings;
+  readonly #uplinkDevices: ReadonlySet<string>;
+  readonly #moves: AddressMoves;
   readonly #tools: Tools;
 
-  constructor({ log, prefix = [] }: LinuxBridgeOptions) {
+  constructor({ log, uplinks = NO_UPLINKS, prefix = [] }: LinuxBridgeOptions) {
     this.#log = log;
     this.#prefix = prefix;
     const commands = new HostCommands(prefix);
+    this.#uplinks = uplinks;
+    this.#uplinkDevices = new Set(uplinks.mappings.values());
+    this.#moves = new AddressMoves({
+      settings: uplinks,
+      undo: async (lines, signal) => {
+        await this.#ip.run(lines, signal);
+      },
+      log,
+    });
     this.#ip = new BatchChild({ tool: 'ip', prefix });
     this.#bridge = new BatchChild({ tool: 'bridge', prefix });
     const sysctl = prefix.length === 0 ? ownSysctl : sysctlByCommand(commands);
+    this.#guards = new Guards({
+      commands,
+      prefix,
+      onForeign: (message) => {
+        this.#onForeignGuards(message);
+      },
+    });
     this.#readers = { commands, sysctl, ip: this.#ip };
     this.#tools = {
       ip: this.#ip,
       bridge: this.#bridge,
+      nft: this.#guards,
       sysctl,
       onStep: (operation) => {
         this.#written.note(operation);
@@ -60,7 +98,7 @@ export class LinuxBridgeDataplane implements Dataplane<ObservedBridgeNetwork>, C
   /** Rejects with `unavailable` when iproute2 cannot be run. */
   async start(signal: AbortSignal): Promise<void> {
     try {
-      await Promise.all([this.#ip.start(signal), this.#bridge.start(signal)]);
+      await Promise.all([this.#ip.start(signal), this.#bridge.start(signal), this.#guards.watch(signal)]);
     } catch (error) {
       await this.stop();
       throw error;
@@ -68,42 +106,58 @@ export class LinuxBridgeDataplane implements Dataplane<ObservedBridgeNetwork>, C
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#ip.stop(), this.#bridge.stop()]);
+    await Promise.all([this.#ip.stop(), this.#bridge.stop(), this.#guards.stop()]);
   }
 
   devicesOf(network: NetworkFacts): NetworkDevices {
-    const { bridge, vxlan } = devicesOf(network);
-    return { bridge, tunnel: vxlan };
+    const { bridge, uplink } = devicesOf(network);
+    return { bridge, tunnel: uplink };
   }
 
   isOwnDevice(name: string): boolean {
-    return OWN.test(name);
+    // An interface that leads to a physical network is no guest's, nor is a sub-interface of it.
+    return OWN.test(name) || this.#uplinkDevices.has(name.replace(/\.\d+$/, '')) || this.#uplinkDevices.has(name);
   }
 
-  async observe(intent: NetworkIntent, signal: AbortSignal): Promise<ObservedBridgeNetwork> {
+  async refusal(network: NetworkFacts, signal: AbortSignal): Promise<string | undefined> {
+    const { commands } = this.#readers;
+    return await findRefusal({ commands, settings: this.#uplinks, moves: this.#moves }, network, signal);
+  }
+
+  async observe(intent: NetworkIntent, signal: AbortSignal): Promise<GuardedNetwork> {
+    const [observed, guards] = await Promise.all([this.#observe(intent, signal), this.#guards.read(signal)]);
+    return { ...observed, guards };
+  }
+
+  async #observe(intent: NetworkIntent, signal: AbortSignal): Promise<ObservedBridgeNetwork> {
+    if (intent.provider !== undefined) return await observeProviderNetwork(this.#readers, intent, signal);
     const observed = await observeNetwork(this.#readers, intent, signal);
     this.#written.begin(devicesOf(intent).vxlan, observed.rows);
     return observed;
   }
 
   async observeOwned(signal: AbortSignal): Promise<ReadonlyMap<string, OwnedNetwork>> {
-    return await observeOwnedNetworks(this.#readers, signal);
+    return await observeOwnedNetworks(this.#readers, this.#uplinkDevices, signal);
   }
 
-  plan(host: HostIdentity, intent: NetworkIntent, observed: ObservedBridgeNetwork): readonly Operation[] {
-    return planNetwork(host, intent, observed);
+  plan(host: HostIdentity, intent: NetworkIntent, observed: GuardedNetwork): readonly Operation[] {
+    return planGuarded(intent, observed, planNetwork(host, intent, observed));
   }
 
   planChange(host: HostIdentity, intent: NetworkIntent, change: NetworkChange): readonly Operation[] {
-    return planNetworkChange(host, intent, change);
+    return planGuardedChange(intent, change, this.#guards.known, planNetworkChange(host, intent, change));
   }
 
   planRemoval(owned: OwnedNetwork): readonly Operation[] {
-    return planNetworkRemoval(owned);
+    return planGuardedRemoval(owned, this.#guards.known, planNetworkRemoval(owned));
   }
 
   async apply(operations: readonly Operation[], signal: AbortSignal): Promise<readonly Outcome[]> {
-    const outcomes = await applyOperations(this.#tools, operations, signal);
+    const outcomes = await this.#moves.guard(
+      operations,
+      async () => applyOperations(this.#tools, operations, signal),
+      signal,
+    );
     const failures = outcomes.filter(({ error }) => error !== undefined).length;
     if (failures > 0) this.#log.debug({ operations: operations.length, failures }, 'applied in part');
     return outcomes;
@@ -118,6 +172,9 @@ export class LinuxBridgeDataplane implements Dataplane<ObservedBridgeNetwork>, C
         onGone: () => {
           this.#ip.refresh();
           this.#bridge.refresh();
+        },
+        onGuards: (tell) => {
+          this.#onForeignGuards = tell;
         },
       },
       signal,

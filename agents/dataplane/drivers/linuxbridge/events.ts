@@ -13,6 +13,8 @@ export interface WatchTools {
   readonly foreign: (line: string) => string | undefined;
   /** Told of each device that is gone: its name may come back as another. */
   readonly onGone: (device: string) => void;
+  /** Takes whom to tell when somebody else changed what ports may send. */
+  readonly onGuards: (tell: (message: string) => void) => void;
 }
 
 /** Rows are lost when thousands of our own are written at once; one look after that is enough. */
@@ -60,10 +62,14 @@ export async function* watchKernel(tools: WatchTools, signal: AbortSignal): Asyn
       },
     },
   );
+  tools.onGuards((message) => {
+    queue.push({ kind: 'guards', message });
+  });
   try {
     await Promise.all([links.start(signal), rows.start(signal)]);
     yield* queue.drain(signal);
   } finally {
+    tools.onGuards(() => undefined);
     await Promise.all([links.stop(), rows.stop()]);
     clearTimeout(overrun);
   }

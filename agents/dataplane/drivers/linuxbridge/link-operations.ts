@@ -1,7 +1,8 @@
 import type { HostIdentity, NetworkFacts } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
-import { isolationOf } from '../../plan/isolation.ts';
+import { isolationOf, openingOf } from '../../plan/isolation.ts';
 import { devicesOf } from './devices.ts';
+import { guardKey } from './guard-operations.ts';
 import { networkMark, portMark } from './mark.ts';
 import { linkKey } from './operations.ts';
 
@@ -9,9 +10,13 @@ import { linkKey } from './operations.ts';
 export interface LinkOperations {
   addBridge(): Operation;
   addVxlan(): Operation;
+  /** The sub-interface of an interface that has the tag of a vlan network. */
+  addVlan(name: string, parent: string): Operation;
   /** Says on a device of the network that it is ours. */
   mark(device: string): Operation;
   isolateBridge(): Operation;
+  /** Undoes that, where the host becomes a station of the network. */
+  openBridge(): Operation;
   /** Any other `ip link set` on a device of the network. */
   set(kind: string, device: string, words: readonly string[], reason: string, portId?: string): Operation;
   /** Puts somebody else's device into the bridge, and notes on it that we did. */
@@ -81,6 +86,13 @@ export const linkOperations = (host: HostIdentity, network: NetworkFacts): LinkO
         ],
         `network ${networkId} has no VXLAN device on this host`,
       ),
+    addVlan: (name, parent) =>
+      step(
+        'add-vlan',
+        name,
+        ['ip', 'link', 'add', 'link', parent, 'name', name, 'type', 'vlan', 'id', String(network.provider?.vlan)],
+        `VLAN ${String(network.provider?.vlan)} of ${network.provider?.physicalNetwork ?? ''} is network ${networkId}`,
+      ),
     mark: (device) =>
       step('mark-link', device, set(device, ['alias', networkMark(networkId)]), "marks the device as weft's", {
         needs: itself(device),
@@ -95,12 +107,21 @@ export const linkOperations = (host: HostIdentity, network: NetworkFacts): LinkO
           needs: itself(bridge),
         },
       ),
+    openBridge: () =>
+      step(
+        'open-bridge',
+        bridge,
+        ['sysctl', '-w', ...openingOf(bridge)],
+        "the host's own addresses are on the bridge",
+        { needs: itself(bridge) },
+      ),
     set: (kind, device, words, reason, portId) =>
       step(kind, device, set(device, words), reason, { portId, needs: itself(device) }),
     attachPort: (device, portId, words) =>
       step('attach-port', device, set(device, words), `port ${portId} is ${device} on this host`, {
         portId,
-        needs: [linkKey(bridge)],
+        // Without its rules it stays outside.
+        needs: [linkKey(bridge), guardKey(device)],
       }),
     releasePort: (device, reason, portId) =>
       step('delete-bridge-port', device, set(device, ['nomaster']), reason, { portId }),

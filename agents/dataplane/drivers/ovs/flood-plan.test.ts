@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { parseUnicastIp } from '#platform/net/ip-address.ts';
 import { parseMac } from '#platform/net/mac-address.ts';
 import type { LocalPort, NetworkChange, NetworkIntent, PortView, Vtep } from '../../model/intent.ts';
+import { OWN_ADDRESSES_ONLY } from '../../model/port-security.ts';
 import type { Operation } from '../../model/operation.ts';
 import { NETWORK } from '../../testing/worlds.ts';
 import { FLOOD_PART_SIZE, networkFlows } from './flows.ts';
@@ -27,6 +28,7 @@ const near = (n: number): LocalPort => ({
   mac: parseMac('mac', `fa:16:3e:00:00:${n.toString(16).padStart(2, '0')}`),
   ips: [],
   generation: 1n,
+  security: OWN_ADDRESSES_ONLY,
 });
 
 /** A network with these ports here and these other hosts. */

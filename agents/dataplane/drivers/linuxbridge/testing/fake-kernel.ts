@@ -4,6 +4,8 @@ import type { NetworkFacts } from '../../../model/intent.ts';
 import type { Operation, Outcome } from '../../../model/operation.ts';
 import { devicesOf } from '../devices.ts';
 import { newRows } from '../dump.ts';
+import { afterScript, NO_GUARDS } from '../guard-dump.ts';
+import type { ObservedGuards } from '../guard-dump.ts';
 import { FLOOD_MAC } from '../operations.ts';
 import type { ObservedBridgeNetwork, ObservedLink } from '../observed.ts';
 
@@ -37,6 +39,8 @@ export class FakeKernel {
   /** `device address port`. */
   readonly #flood = new Set<string>();
   readonly #settings = new Set<string>();
+  /** The rules for guests. */
+  guards: ObservedGuards = NO_GUARDS;
 
   /** A tap or veth that somebody else made. */
   addDevice(name: string): void {
@@ -50,6 +54,10 @@ export class FakeKernel {
   /** Does one step as the tool would; the tool's words when it fails. */
   run({ argv }: Operation): string | undefined {
     const [tool, noun, verb, ...words] = argv;
+    if (tool === 'nft') {
+      this.guards = afterScript(this.guards, noun ?? '');
+      return undefined;
+    }
     if (tool === 'sysctl') {
       for (const setting of argv.slice(2)) this.#settings.add(setting);
       return undefined;
