@@ -1,10 +1,12 @@
 import { AgentServiceService } from '#proto/weft/agent/v1/agent.ts';
+import { ExplainServiceService } from '#proto/weft/agent/v1/explain.ts';
 import { HostCheckServiceService } from '#proto/weft/agent/v1/host_check.ts';
 import { LibvirtNetworkServiceService } from '#proto/weft/agent/v1/libvirt.ts';
 import { OverlayServiceService } from '#proto/weft/agent/v1/overlay.ts';
 import { PersistenceServiceService } from '#proto/weft/agent/v1/persistence.ts';
 import { IpamServiceService } from '#proto/weft/ipam/v1/ipam.ts';
 import { L2populationServiceService } from '#proto/weft/l2pop/v1/l2pop.ts';
+import { RouterServiceService } from '#proto/weft/topology/v1/router.ts';
 import { TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
 import { TraceServiceService } from '#proto/weft/trace/v1/trace.ts';
 import { client, type RpcClient } from '#platform/rpc/client.ts';
@@ -18,6 +20,7 @@ export class Connections implements Disposable {
   #ipam: RpcClient<typeof IpamServiceService> | undefined;
   #topology: RpcClient<typeof TopologyServiceService> | undefined;
   #l2pop: RpcClient<typeof L2populationServiceService> | undefined;
+  #routers: RpcClient<typeof RouterServiceService> | undefined;
   #trace: RpcClient<typeof TraceServiceService> | undefined;
 
   constructor(endpoints: () => Promise<Endpoints>) {
@@ -44,6 +47,11 @@ export class Connections implements Disposable {
     return (this.#l2pop ??= this.#kept(client(L2populationServiceService, l2pop)));
   }
 
+  async routers(): Promise<RpcClient<typeof RouterServiceService>> {
+    const { topology } = await this.endpoints();
+    return (this.#routers ??= this.#kept(client(RouterServiceService, topology)));
+  }
+
   async trace(): Promise<RpcClient<typeof TraceServiceService>> {
     const { trace } = await this.endpoints();
     return (this.#trace ??= this.#kept(client(TraceServiceService, trace)));
@@ -53,6 +61,12 @@ export class Connections implements Disposable {
   async agent(host: string): Promise<RpcClient<typeof AgentServiceService>> {
     const { agent } = await this.endpoints();
     return this.#kept(client(AgentServiceService, agent(host)));
+  }
+
+  /** What is on a host, and where it came from: of the lab, or at the agent's address. */
+  async explain(host: string): Promise<RpcClient<typeof ExplainServiceService>> {
+    const { agent } = await this.endpoints();
+    return this.#kept(client(ExplainServiceService, agent(host)));
   }
 
   /** The overlays without a control plane of a host: of the lab, or at the agent's address. */

@@ -9,6 +9,8 @@ export interface Endpoints {
   readonly l2pop: string;
   readonly trace: string;
   readonly agent: (host: string) => string;
+  /** Hosts whose agents can be asked by name; one without a name: the agent at hand. */
+  readonly hosts: readonly string[];
 }
 
 /** What the command line and the environment say of it. */
@@ -22,7 +24,7 @@ const DEFAULT_ADDRESS = '127.0.0.1:7701';
 const LOCAL_AGENT = 'unix:/run/weft/agent.sock';
 
 /** The sockets of a control plane whose data directory this machine sees. */
-const controlSockets = (dataDir: string, isolated: boolean): Omit<Endpoints, 'agent'> => {
+const controlSockets = (dataDir: string, isolated: boolean): Omit<Endpoints, 'agent' | 'hosts'> => {
   const socket = (name: string): string => `unix:${join(dataDir, `${name}.sock`)}`;
   return {
     ipam: socket(isolated ? 'ipam' : 'weft'),
@@ -37,6 +39,7 @@ export const labEndpoints = (lab: string): Endpoints => {
   const { stateDir, separate, hosts } = labStatus(lab);
   return {
     ...controlSockets(join(stateDir, 'data', 'control'), separate),
+    hosts: hosts.map(({ name }) => name),
     agent: (host) => {
       if (host === '') {
         throw new DomainError(
@@ -60,8 +63,10 @@ export const labEndpoints = (lab: string): Endpoints => {
 /** An address wins over a lab, a named lab over the default one, that over this machine's own control plane. */
 export const findEndpoints = ({ address, agent, lab }: EndpointWishes): Endpoints => {
   const own = (): string => agent ?? LOCAL_AGENT;
-  if (address !== undefined) return { ipam: address, topology: address, l2pop: address, trace: address, agent: own };
-  if (lab !== undefined) return agent === undefined ? labEndpoints(lab) : { ...labEndpoints(lab), agent: own };
+  if (address !== undefined)
+    return { ipam: address, topology: address, l2pop: address, trace: address, agent: own, hosts: [''] };
+  if (lab !== undefined)
+    return agent === undefined ? labEndpoints(lab) : { ...labEndpoints(lab), agent: own, hosts: [''] };
   if (agent === undefined && labList().some(({ name, state }) => name === DEFAULT_LAB && state === 'up'))
     return labEndpoints(DEFAULT_LAB);
   return {
@@ -70,5 +75,6 @@ export const findEndpoints = ({ address, agent, lab }: EndpointWishes): Endpoint
     l2pop: DEFAULT_ADDRESS,
     trace: DEFAULT_ADDRESS,
     agent: own,
+    hosts: [''],
   };
 };

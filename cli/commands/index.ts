@@ -1,5 +1,6 @@
 import type { Command } from '../command.ts';
 import { explainCommands } from './explain.ts';
+import { explainThingCommands } from './explain-things.ts';
 import { fdbCommands } from './fdb.ts';
 import { hostCheckCommand } from './host-check.ts';
 import { hostCommands } from './host.ts';
@@ -49,6 +50,7 @@ export const commands: readonly Command[] = [
   ...libvirtCommands,
   ...persistCommands,
   ...explainCommands,
+  ...explainThingCommands,
   ...statusCommands,
   ...labCommands,
 ];

@@ -1,8 +1,9 @@
-import type { Network, Port } from '#proto/weft/topology/v1/topology.ts';
+import type { Network, Port, Router } from '#proto/weft/topology/v1/topology.ts';
 import { DomainError, notFound } from '#platform/errors/domain-error.ts';
 import type { CommandContext } from '../command.ts';
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** What an id looks like. */
+export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 const single = <T extends { readonly id: string }>(kind: string, name: string, found: readonly T[]): T => {
   const [only, ...others] = found;
@@ -29,6 +30,14 @@ export const resolvePort = async ({ connections, signal }: CommandContext, nameO
   const request = { name: nameOrId, page_size: 10, page_token: '', network_id: '', binding_host_id: '' };
   const { ports } = await topology.listPorts(request, { signal });
   return single('port', nameOrId, ports);
+};
+
+/** A router by id, or by unique name. */
+export const resolveRouter = async ({ connections, signal }: CommandContext, nameOrId: string): Promise<Router> => {
+  const routers = await connections.routers();
+  if (UUID.test(nameOrId)) return await routers.getRouter({ id: nameOrId }, { signal });
+  const found = await routers.listRouters({ name: nameOrId, page_size: 10, page_token: '' }, { signal });
+  return single('router', nameOrId, found.routers);
 };
 
 /** All pages of a list. */

@@ -4,7 +4,7 @@ import { service, unary, type RpcService } from '#platform/rpc/handlers.ts';
 import { commandsOf, type SpanRecord } from '#platform/telemetry/span-record.ts';
 import type { StoredTrace, TraceStore } from '#platform/telemetry/trace-store.ts';
 
-const KINDS = ['port', 'network', 'host'];
+const KINDS = ['port', 'network', 'router', 'host'];
 const MAX_PAGE = 200;
 
 /** weft.trace.v1 over the traces in memory. */
@@ -12,7 +12,7 @@ export const traceService = (store: TraceStore): RpcService =>
   service(TraceServiceService, {
     listTraces: unary(async (request) => {
       if (!KINDS.includes(request.object_kind))
-        throw invalidField('object_kind', request.object_kind, 'is not port, network or host');
+        throw invalidField('object_kind', request.object_kind, 'is not port, network, router or host');
       if (request.object_id === '') throw invalidField('object_id', '', 'is required');
       if (request.page_size < 0) throw invalidField('page_size', request.page_size, 'is negative');
       const limit = Math.min(request.page_size === 0 ? 10 : request.page_size, MAX_PAGE);
