@@ -36,7 +36,7 @@ export class IpamClient implements Ipam {
   ): Promise<MacAddress> {
     const answer = await under('port', () =>
       this.#client.allocateMacAddress(
-        { network_id: port.networkId, owner_id: port.id, mac_address: wish ?? '', ...earnest(how) },
+        { network_id: port.networkId, owner_id: ownerOf(port), mac_address: wish ?? '', ...earnest(how) },
         { signal, timeoutMs: CALL_MS },
       ),
     );
@@ -55,7 +55,7 @@ export class IpamClient implements Ipam {
     }));
     const { leases } = await under('port', () =>
       this.#client.allocateAddresses(
-        { network_id: port.networkId, owner_id: addressOwner(port), fixed_ips: fixedIps, ...earnest(how) },
+        { network_id: port.networkId, owner_id: ownerOf(port), fixed_ips: fixedIps, ...earnest(how) },
         { signal, timeoutMs: CALL_MS },
       ),
     );
@@ -66,12 +66,11 @@ export class IpamClient implements Ipam {
   }
 
   async releasePort(port: PortOwner, signal: AbortSignal): Promise<void> {
-    const { networkId, id } = port;
     const how = { ...earnest({ validateOnly: false }) };
     const options = { signal, timeoutMs: CALL_MS };
     await Promise.all([
-      this.#client.releaseAddresses({ owner_id: addressOwner(port), fixed_ips: [], ...how }, options),
-      this.#client.releaseMacAddress({ network_id: networkId, owner_id: id, ...how }, options),
+      this.#client.releaseAddresses({ owner_id: ownerOf(port), fixed_ips: [], ...how }, options),
+      this.#client.releaseMacAddress({ network_id: port.networkId, owner_id: ownerOf(port), ...how }, options),
     ]);
   }
 
@@ -106,6 +105,10 @@ export class IpamClient implements Ipam {
     return subnets.length > 0;
   }
 
+  async getSubnet(id: Uuid, signal: AbortSignal): Promise<Subnet> {
+    return readSubnet(await this.#client.getSubnet({ id }, { signal, timeoutMs: CALL_MS }));
+  }
+
   async listSubnets(networkId: Uuid | undefined, signal: AbortSignal): Promise<readonly Subnet[]> {
     const found: Subnet[] = [];
     let token = '';
@@ -121,7 +124,7 @@ export class IpamClient implements Ipam {
   }
 }
 
-const addressOwner = ({ id, deviceOwner }: PortOwner): string => (deviceOwner === DHCP_OWNER ? `${YIELDING}${id}` : id);
+const ownerOf = ({ id, deviceOwner }: PortOwner): string => (deviceOwner === DHCP_OWNER ? `${YIELDING}${id}` : id);
 
 const earnest = ({ validateOnly }: Earnest) => ({ request_id: '', validate_only: validateOnly });
 

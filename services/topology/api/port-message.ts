@@ -2,7 +2,7 @@ import { invalidField } from '#platform/errors/domain-error.ts';
 import { parseCidr } from '#platform/net/cidr.ts';
 import { parseIp, parseUnicastIp } from '#platform/net/ip-address.ts';
 import { parseMac } from '#platform/net/mac-address.ts';
-import { parseHostId, parseName, parseUuid, type Uuid } from '#platform/net/names.ts';
+import { parseHostId, parseName, parseUuid, type ResourceName, type Uuid } from '#platform/net/names.ts';
 import { checkMask } from '#platform/store/request-mask.ts';
 import { etagOf } from '#platform/store/etag.ts';
 import type { Port as PortMessage } from '#proto/weft/topology/v1/topology.ts';
@@ -10,6 +10,7 @@ import type { AddressPair as AddressPairMessage, FixedIp as FixedIpMessage } fro
 import type { PortDraft } from '../app/create-port.ts';
 import type { FixedIpWish } from '../app/ipam.ts';
 import type { PortUpdate } from '../app/update-port.ts';
+import { isServed } from '../domain/device-owner.ts';
 import type { AddressPair, FixedIp, Port } from '../domain/port.ts';
 import { optional, timestamp } from './fields.ts';
 import { statusMessage } from './names.ts';
@@ -23,7 +24,7 @@ export const portMessage = (port: Port): PortMessage => ({
   name: port.name,
   mac_address: port.mac,
   fixed_ips: port.fixedIps.map(fixedIpMessage),
-  allowed_address_pairs: port.allowedAddressPairs.map(({ mac, ip }) => ({ mac_address: mac ?? '', ip_address: ip })),
+  allowed_address_pairs: port.allowedAddressPairs.map(pairMessage),
   port_security_enabled: port.portSecurityEnabled,
   device_id: port.deviceId,
   device_owner: port.deviceOwner,
@@ -43,6 +44,11 @@ export const fixedIpMessage = ({ subnetId, ipAddress }: FixedIp): FixedIpMessage
   ip_address: ipAddress,
 });
 
+export const pairMessage = ({ mac, ip }: AddressPair): AddressPairMessage => ({
+  mac_address: mac ?? '',
+  ip_address: ip,
+});
+
 /** Throws `invalid` for the first field that is not what it should be. */
 export const readPortDraft = (message: PortMessage, id: Uuid): PortDraft => {
   const mac = optional(parseMac, 'port.mac_address', message.mac_address);
@@ -53,14 +59,22 @@ export const readPortDraft = (message: PortMessage, id: Uuid): PortDraft => {
     networkId: parseUuid('port.network_id', message.network_id),
     name: parseName('port.name', message.name),
     ...(mac === undefined ? {} : { mac }),
-    fixedIps: readWishes(message.fixed_ips),
+    fixedIps: readWishes('port.fixed_ips', message.fixed_ips),
     allowedAddressPairs: readPairs(message.allowed_address_pairs),
     deviceId: parseName('port.device_id', message.device_id),
-    deviceOwner: parseName('port.device_owner', message.device_owner),
+    deviceOwner: readOwner(message.device_owner),
     adminStateUp: message.admin_state_up ?? true,
     ...(portSecurityEnabled === undefined ? {} : { portSecurityEnabled }),
     ...(hostId === undefined ? {} : { hostId }),
   };
+};
+
+/** Ports of such owners are made and placed by topology itself. */
+const readOwner = (text: string): ResourceName => {
+  const owner = parseName('port.device_owner', text);
+  if (isServed(owner))
+    throw invalidField('port.device_owner', owner, 'begins with network:, which is for topology itself');
+  return owner;
 };
 
 type Patch = Pick<PortUpdate, 'settings' | 'place'>;
@@ -70,7 +84,7 @@ type Setter = (message: PortMessage) => Partial<Patch>;
 const SETTERS = {
   name: ({ name }) => ({ settings: { name: parseName('port.name', name) } }),
   device_id: ({ device_id: id }) => ({ settings: { deviceId: parseName('port.device_id', id) } }),
-  device_owner: ({ device_owner: owner }) => ({ settings: { deviceOwner: parseName('port.device_owner', owner) } }),
+  device_owner: ({ device_owner: owner }) => ({ settings: { deviceOwner: readOwner(owner) } }),
   admin_state_up: ({ admin_state_up: up }) => (up === undefined ? {} : { settings: { adminStateUp: up } }),
   allowed_address_pairs: ({ allowed_address_pairs: pairs }) => ({
     settings: { allowedAddressPairs: readPairs(pairs) },
@@ -96,10 +110,11 @@ export const readPortPatch = (message: PortMessage, mask: readonly string[]): Pa
   return patch;
 };
 
-const readWishes = (messages: readonly FixedIpMessage[]): readonly FixedIpWish[] => {
-  checkCount('port.fixed_ips', messages.length);
+/** Addresses asked for. Throws `invalid`. */
+export const readWishes = (list: string, messages: readonly FixedIpMessage[]): readonly FixedIpWish[] => {
+  checkCount(list, messages.length);
   return messages.map((message, at) => {
-    const field = `port.fixed_ips[${at.toString()}]`;
+    const field = `${list}[${at.toString()}]`;
     const subnetId = optional(parseUuid, `${field}.subnet_id`, message.subnet_id);
     const ipAddress = optional(parseUnicastIp, `${field}.ip_address`, message.ip_address);
     return { ...(subnetId === undefined ? {} : { subnetId }), ...(ipAddress === undefined ? {} : { ipAddress }) };

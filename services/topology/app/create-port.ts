@@ -9,6 +9,7 @@ import { annotate } from './annotate.ts';
 import { createHeld } from './create-held.ts';
 import type { Environment, Mutation } from './environment.ts';
 import type { FixedIpWish } from './ipam.ts';
+import { takeForPort } from './take-for-port.ts';
 import { beingDeleted, usableHost, usableNetwork } from './usable.ts';
 import { Writer } from './write.ts';
 
@@ -60,13 +61,7 @@ export const createPort = async (
         if (isBeingDeleted(network.value, clock.now())) throw beingDeleted('network', networkId);
         if (hostId !== undefined && host === undefined) throw notFound('host', hostId);
       },
-      take: async (how, turn) => {
-        const [mac, fixedIps] = await Promise.all([
-          ipam.allocateMac(draft, draft.mac, how, turn),
-          ipam.allocateAddresses(draft, draft.fixedIps, how, turn),
-        ]);
-        return { mac, fixedIps };
-      },
+      take: (how, turn) => takeForPort(ipam, draft, draft, how, turn),
       make: async (tx, held) => {
         const writer = new Writer(environment, tx, mutation.cause);
         const [network, , port] = await Promise.all([

@@ -1,15 +1,20 @@
-import { notFound } from '#platform/errors/domain-error.ts';
+import { DomainError, notFound } from '#platform/errors/domain-error.ts';
 import type { Uuid } from '#platform/net/names.ts';
-import { holderKey, portHolder, type Release } from '../domain/errand.ts';
+import { FLOATING_IP_OWNER, ROUTER_GATEWAY_OWNER, ROUTER_INTERFACE_OWNER } from '../domain/device-owner.ts';
+import type { Release } from '../domain/errand.ts';
+import type { Port } from '../domain/port.ts';
 import { annotate } from './annotate.ts';
 import type { Environment, Mutation } from './environment.ts';
-import { newRelease, tryFinishRelease } from './errands.ts';
+import { tryFinishRelease } from './errands.ts';
+import { leadAway } from './floating-target.ts';
 import { checkResourceEtag, mutate, nothing } from './mutate.ts';
+import { removePort } from './remove-port.ts';
 import { Writer } from './write.ts';
 
 /**
  * Deletes a port, bound or not; its host takes it down when it hears of it. What IPAM holds for it is given back at once,
- * or, when IPAM is away, as soon as it is there. Throws `not_found`, `conflict` ETAG_MISMATCH.
+ * or, when IPAM is away, as soon as it is there. Floating IPs that lead to it lead nowhere then. Throws `not_found`,
+ * `conflict` ETAG_MISMATCH, `precondition` PORT_IN_USE for a port that a router or a floating IP has.
  */
 export const deletePort = async (
   environment: Environment,
@@ -27,16 +32,26 @@ export const deletePort = async (
       const port = await tx.get(records.ports, id);
       if (port === undefined) throw notFound('port', id);
       checkResourceEtag(etag, port.value);
-      const begun = newRelease(environment, portHolder(port.value));
-      const key = holderKey(begun.holder);
-      const [errand] = await Promise.all([
-        tx.get(records.errands, key),
-        new Writer(environment, tx, mutation.cause).deletePort(port),
-      ]);
-      tx.put(records.errands, key, begun, errand?.version ?? 'absent');
-      return begun;
+      refuseIfOwned(port.value);
+      const writer = new Writer(environment, tx, mutation.cause);
+      await leadAway(environment, tx, writer, id);
+      return await removePort(environment, tx, writer, port);
     },
     signal,
   );
   if (release !== undefined && !mutation.validateOnly) await tryFinishRelease(environment, release, signal);
+};
+
+const OWNERS: ReadonlyMap<string, string> = new Map([
+  [ROUTER_INTERFACE_OWNER, 'an interface of router'],
+  [ROUTER_GATEWAY_OWNER, 'the gateway of router'],
+  [FLOATING_IP_OWNER, 'the address of floating IP'],
+]);
+
+const refuseIfOwned = ({ id, deviceOwner, deviceId }: Port): void => {
+  const role = OWNERS.get(deviceOwner);
+  if (role === undefined) return;
+  throw new DomainError('precondition', 'PORT_IN_USE', `port ${id} is ${role} ${deviceId}: take it away there`, {
+    details: { port: id, device_owner: deviceOwner, device_id: deviceId },
+  });
 };

@@ -41,6 +41,8 @@ export interface Ipam {
   releaseSegment(networkId: Uuid, signal: AbortSignal): Promise<void>;
   /** Whether the network has any subnet. */
   hasSubnets(networkId: Uuid, signal: AbortSignal): Promise<boolean>;
+  /** Throws `not_found`. */
+  getSubnet(id: Uuid, signal: AbortSignal): Promise<Subnet>;
   /** All subnets of a network, or of all networks, in id order. */
   listSubnets(networkId: Uuid | undefined, signal: AbortSignal): Promise<readonly Subnet[]>;
 }

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import { notFound } from '#platform/errors/domain-error.ts';
+import { DomainError, notFound } from '#platform/errors/domain-error.ts';
 import type { HostId, Uuid } from '#platform/net/names.ts';
 import { boundTo } from '../domain/binding.ts';
+import { isServed } from '../domain/device-owner.ts';
 import { type Port, type PortSettings, restated } from '../domain/port.ts';
 import { annotate } from './annotate.ts';
 import type { Environment, Mutation } from './environment.ts';
@@ -19,7 +20,10 @@ export interface PortUpdate {
   readonly place?: HostId | null;
 }
 
-/** Changes a port, and where an operator wants it to be. Throws `not_found`, `conflict` ETAG_MISMATCH. */
+/**
+ * Changes a port, and where an operator wants it to be. Throws `not_found`, `conflict` ETAG_MISMATCH, `precondition`
+ * PORT_IN_USE for all but the name of a port that topology has for itself.
+ */
 export const updatePort = async (
   environment: Environment,
   { id, etag, settings, place }: PortUpdate,
@@ -36,6 +40,7 @@ export const updatePort = async (
       const port = await tx.get(records.ports, id);
       if (port === undefined) throw notFound('port', id);
       checkResourceEtag(etag, port.value);
+      refuseIfServed(port.value, settings, place);
       const writer = new Writer(environment, tx, mutation.cause);
       const [network] = await Promise.all([
         networkOf(environment, tx, port.value),
@@ -47,5 +52,21 @@ export const updatePort = async (
       return isDeepStrictEqual(after, port.value) ? port.value : await writer.updatePort(port, after);
     },
     signal,
+  );
+};
+
+const refuseIfServed = (port: Port, settings: Partial<PortSettings>, place: HostId | null | undefined): void => {
+  const { id, deviceOwner, deviceId, binding } = port;
+  if (!isServed(deviceOwner)) return;
+  const { name: _name, ...others } = settings;
+  const moves = place !== undefined && (place ?? undefined) !== binding.hostId;
+  if (!moves && isDeepStrictEqual({ ...port, ...others }, port)) return;
+  throw new DomainError(
+    'precondition',
+    'PORT_IN_USE',
+    `port ${id} is ${deviceOwner} of ${deviceId}: only its name can be changed`,
+    {
+      details: { port: id, device_owner: deviceOwner, device_id: deviceId },
+    },
   );
 };

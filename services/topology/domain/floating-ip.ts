@@ -5,6 +5,8 @@ import type { Lifetime } from './lifetime.ts';
 /** Where a floating IP leads. */
 export interface FloatingTarget {
   readonly portId: Uuid;
+  /** Of the address below. */
+  readonly subnetId: Uuid;
   /** Which of the port's IPv4 addresses. */
   readonly address: IpAddress;
   /** The router that translates: one with its gateway on the floating IP's network and an interface on the port's subnet. */

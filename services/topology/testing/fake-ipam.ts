@@ -1,4 +1,4 @@
-import { DomainError } from '#platform/errors/domain-error.ts';
+import { DomainError, notFound } from '#platform/errors/domain-error.ts';
 import { type IpAddress, parseIp } from '#platform/net/ip-address.ts';
 import { type MacAddress, parseMac } from '#platform/net/mac-address.ts';
 import type { Uuid } from '#platform/net/names.ts';
@@ -107,6 +107,12 @@ export class FakeIpam implements Ipam {
   async hasSubnets(networkId: Uuid, signal: AbortSignal): Promise<boolean> {
     await this.#present(signal);
     return (this.subnets.get(networkId)?.size ?? 0) > 0;
+  }
+
+  async getSubnet(id: Uuid, signal: AbortSignal): Promise<Subnet> {
+    const subnet = (await this.listSubnets(undefined, signal)).find((known) => known.id === id);
+    if (subnet === undefined) throw notFound('subnet', id);
+    return subnet;
   }
 
   async listSubnets(networkId: Uuid | undefined, signal: AbortSignal): Promise<readonly Subnet[]> {

@@ -56,8 +56,8 @@ export const fakeIpamService = (ipam: FakeIpam): RpcService =>
       const subnets = await ipam.listSubnets(networkId, signal);
       return { subnets: subnets.map(subnetMessage), next_page_token: '' };
     }),
+    getSubnet: unary(async ({ id }, { signal }) => subnetMessage(await ipam.getSubnet(parseUuid('id', id), signal))),
     createSubnet: unary(notServed),
-    getSubnet: unary(notServed),
     updateSubnet: unary(notServed),
     deleteSubnet: unary(notServed),
     listLeases: unary(notServed),
