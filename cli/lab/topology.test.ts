@@ -25,6 +25,16 @@ describe('the hosts of a lab', () => {
     expect(hosts.at(-1)?.underlayAddress).toBe('192.0.2.210');
   });
 
+  test('counts on from an address that is given, and refuses one that does not fit', () => {
+    const of = (hosts: number, first: string, underlay: 'ipv4' | 'ipv6' = 'ipv4') =>
+      labHosts(hosts, underlay, [], [], first).map((host) => host.underlayAddress);
+    expect(of(2, '192.168.56.101')).toEqual(['192.168.56.101', '192.168.56.102']);
+    expect(of(2, '2001:db8::99', 'ipv6')).toEqual(['2001:db8::99', '2001:db8::100']);
+    for (const first of ['x', '2001:db8::1', '224.0.0.1', '10.0.0.254']) {
+      expect(() => of(2, first)).toThrow('first_address');
+    }
+  });
+
   test.each([[0], [201], [1.5], [Number.NaN], [[]], [['a', 'a']], [['control']], [['x'.repeat(13)]]])(
     'refuses %j',
     (hosts) => {

@@ -1,4 +1,5 @@
 import { invalidField } from '#platform/errors/domain-error.ts';
+import { ipVersion, parseUnicastIp } from '#platform/net/ip-address.ts';
 import { parseMtu } from '#platform/net/mtu.ts';
 import { LAB_DRIVERS, LAB_ROLES } from './record.ts';
 import type { LabDriver, LabHost, LabRecord, LabRole, UnderlayFamily } from './record.ts';
@@ -25,11 +26,13 @@ export const UNDERLAY_PREFIX: Readonly<Record<UnderlayFamily, number>> = { ipv4:
 /** The underlay's and every host's MTU where none is given. */
 export const DEFAULT_UNDERLAY_MTU = 1500;
 const MAX_HOSTS = 200;
-const FIRST_ADDRESS = 11;
+const FIRST_NUMBER = 11;
+/** Hosts end in the same digits on every network. */
+const FIRST_ADDRESSES: Readonly<Record<UnderlayFamily, string>> = { ipv4: '192.0.2.11', ipv6: '2001:db8:ffff::11' };
 
 /**
- * The hosts of a lab in order, with their addresses: 192.0.2.11 or 2001:db8:ffff::11 on the underlay and 10.254.0.11 on the
- * management network for the first, and so on. A number n means h1 to hn; a single driver is that of all, none means
+ * The hosts of a lab in order, with their addresses: 192.0.2.11 or 2001:db8:ffff::11 on the underlay, or another one that is
+ * given, and 10.254.0.11 on the management network for the first, and so on. A number n means h1 to hn; a single driver is that of all, none means
  * linuxbridge, and so with roles, where none means `compute`. Throws `invalid` for no or more than 200 hosts, bad names and
  * doubles, drivers or roles that there are not or not one for each.
  */
@@ -38,6 +41,7 @@ export const labHosts = (
   underlay: UnderlayFamily,
   drivers: readonly string[] = [],
   roles: readonly string[] = [],
+  firstAddress: string = FIRST_ADDRESSES[underlay],
 ): readonly LabHost[] => {
   const names = typeof hosts === 'number' ? numbered(hosts) : hosts;
   if (names.length === 0 || names.length > MAX_HOSTS) {
@@ -45,20 +49,33 @@ export const labHosts = (
   }
   const driverOf = parseDrivers(drivers, names.length);
   const rolesOf = parseRoles(roles, names.length);
+  const addressOf = parseFirstAddress(firstAddress, underlay, names.length);
   return names.map((text, index) => {
     const name = parseLabHostName('hosts', text);
     if (names.indexOf(text) !== index) throw invalidField('hosts', text, 'is there twice');
-    const number = (FIRST_ADDRESS + index).toString();
+    const number = (FIRST_NUMBER + index).toString();
     return {
       name,
       index,
-      // The decimal digits are hexadecimal ones too: hosts end in the same digits on every network.
-      underlayAddress: underlay === 'ipv4' ? `192.0.2.${number}` : `2001:db8:ffff::${number}`,
+      underlayAddress: addressOf(index),
       managementAddress: `10.254.0.${number}`,
       driver: driverOf(index),
       roles: rolesOf(index),
     };
   });
+};
+
+/** Written in digits that are decimal and hexadecimal alike, the last ones count up: 2001:db8:ffff::11, ::12 … ::99, ::100. */
+const parseFirstAddress = (text: string, underlay: UnderlayFamily, hosts: number): ((index: number) => string) => {
+  const address = parseUnicastIp('first_address', text);
+  const [, front = '', digits = ''] = /^(.*?)(\d+)$/.exec(address) ?? [];
+  const last = Number(digits);
+  if (`ipv${ipVersion(address).toString()}` !== underlay || digits === '') {
+    throw invalidField('first_address', text, `is no address of a host of an ${underlay} underlay that ends in digits`);
+  }
+  if (last + hosts > 255)
+    throw invalidField('first_address', text, `leaves no room for ${hosts.toString()} hosts below 255`);
+  return (index) => `${front}${(last + index).toString()}`;
 };
 
 const parseDrivers = (texts: readonly string[], hosts: number): ((index: number) => LabDriver) => {

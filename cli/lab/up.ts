@@ -52,6 +52,8 @@ export interface LabUpOptions {
   readonly roles?: readonly string[];
   /** The name of a wire that every host gets a device on, without an address; no such wire when left out. */
   readonly physicalNetwork?: string;
+  /** The first host's on the underlay, whose network has 24 bits of prefix, or 64; 192.0.2.11 or 2001:db8:ffff::11 when left out. */
+  readonly firstAddress?: string;
   /** Addresses of a gateway on that wire, each with its prefix length; no gateway when left out. */
   readonly providerGateway?: readonly string[];
   /** `ipv4` when left out. */
@@ -124,7 +126,7 @@ const newRecord = (store: LabStore, options: LabUpOptions): LabRecord => {
     underlay,
     mtu: parseUnderlayMtu(options.mtu ?? DEFAULT_UNDERLAY_MTU, underlay),
     separate: options.separate ?? false,
-    hosts: labHosts(options.hosts, underlay, options.drivers, options.roles),
+    hosts: labHosts(options.hosts, underlay, options.drivers, options.roles, options.firstAddress),
     ...parseProvider(options),
   };
 };

@@ -37,6 +37,8 @@ export interface LabWeftOptions {
   readonly physicalNetwork?: string;
   readonly providerGateway?: readonly string[];
   readonly underlay?: 'ipv4' | 'ipv6';
+  /** The first host's on the underlay. */
+  readonly firstAddress?: string;
   readonly separate?: boolean;
   readonly mtu?: number;
   readonly stateDir?: string;
