@@ -25,6 +25,7 @@ import { L2popSource } from './intake/l2pop-source.ts';
 import { NatsFeed } from './intake/nats-feed.ts';
 import { TopologyRegistry } from './intake/topology-registry.ts';
 import type { HostIdentity } from './model/intent.ts';
+import type { UplinkSettings } from './model/uplinks.ts';
 import type { HostLimits } from './plan/refusal.ts';
 import { EventLog } from './reconcile/event-log.ts';
 import { HostAgent } from './reconcile/host-agent.ts';
@@ -78,21 +79,9 @@ export const composeAgent = async (
   const journal = new FileJournal(join(config.stateDir, 'reported-devices'));
   const nats = new NatsConnection({ servers: config.nats, client: `weft-agent ${config.hostId}` }, log);
   const bus = new SubjectBus(nats, log);
+  const mappings = new Map<string, string>(config.bridgeMappings.map((mapping) => parseBridgeMapping(mapping)));
   const topology = client(TopologyServiceService, config.topologyAddress);
   const l2pop = client(L2populationServiceService, config.l2popAddress);
-  const dataplane =
-    config.driver === 'linuxbridge'
-      ? new LinuxBridgeDataplane({ log })
-      : new OvsDataplane({
-          host,
-          bridge: config.ovsBridge,
-          datapath: config.ovsDatapath,
-          underlayDevice,
-          database,
-          dial: dialUnix,
-          runDir: config.ovsRunDir,
-          log,
-        });
   const labels = Object.fromEntries(config.labels.map((label) => label.split(/=(.*)/s, 2) as [string, string]));
   const registration = {
     vtep: host.vtep,
@@ -102,15 +91,37 @@ export const composeAgent = async (
     leaseMs: config.leaseMs,
     agentVersion: VERSION,
     roles: config.roles,
-    bridgeMappings: Object.fromEntries(config.bridgeMappings.map((mapping) => parseBridgeMapping(mapping))),
+    bridgeMappings: Object.fromEntries(mappings),
   };
   const limits: HostLimits = {
     hostId: config.hostId,
     underlayMtu,
     underlayVersion: ipVersion(address),
     parseVni: (vni) => parseVni('segmentation_id', vni),
+    mappings,
   };
   const registry = new TopologyRegistry(topology, registration);
+  const uplinks: UplinkSettings = {
+    hostId: config.hostId,
+    mappings,
+    movesAddresses: config.moveAddresses,
+    reachWithinMs: config.moveBackMs,
+    reach: async (signal) => registry.renew(signal),
+  };
+  const dataplane =
+    config.driver === 'linuxbridge'
+      ? new LinuxBridgeDataplane({ log, uplinks })
+      : new OvsDataplane({
+          host,
+          bridge: config.ovsBridge,
+          datapath: config.ovsDatapath,
+          underlayDevice,
+          database,
+          dial: dialUnix,
+          runDir: config.ovsRunDir,
+          log,
+          uplinks,
+        });
   const agent = new HostAgent(
     {
       host,

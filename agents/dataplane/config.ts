@@ -82,6 +82,14 @@ export const agentSettings = defineSettings({
     'which interface, or with Open vSwitch which bridge, leads to a physical network: physical-network:device',
     z.array(checked(parseBridgeMapping)).default([]),
   ),
+  moveAddresses: setting(
+    "whether addresses of the host's own may move to the bridge that takes in their interface",
+    z.boolean().default(false),
+  ),
+  moveBackMs: setting(
+    'after such a move, until it is undone unless the control plane is reached',
+    durationMs({ min: 100, max: 60_000 }).default(5_000),
+  ),
   leaseMs: setting(
     'how long this host counts as alive after its last word',
     durationMs({ min: 1_000, max: 3_600_000 }).default(15_000),
@@ -115,7 +123,9 @@ export type AgentConfig = Values<typeof agentSettings>;
 /** What no setting says by itself. Throws DomainError `invalid`. */
 export const checkAgentConfig = ({ standalone, vtepAddress, bridgeMappings }: AgentConfig): void => {
   const mapped = bridgeMappings.map((mapping) => parseBridgeMapping(mapping));
-  const twice = mapped.find((one, at) => mapped.some((other, place) => place < at && (other[0] === one[0] || other[1] === one[1])));
+  const twice = mapped.find((one, at) =>
+    mapped.some((other, place) => place < at && (other[0] === one[0] || other[1] === one[1])),
+  );
   if (twice !== undefined) {
     const description = `bridge-mappings name ${twice[0]} or ${twice[1]} twice: each physical network has one device of its own`;
     throw new DomainError('invalid', 'BAD_CONFIGURATION', description, {

@@ -62,7 +62,7 @@ export const toWireNetwork = (worker: NetworkWorker, devices: NetworkDevices): L
   for (const portId of table.ports.keys()) if (table.entries.has(portId)) remote -= 1;
   return {
     network_id: table.networkId,
-    segmentation_id: table.vni,
+    segmentation_id: table.provider === undefined ? table.vni : (table.provider.vlan ?? 0),
     bridge_name: devices.bridge,
     vxlan_name: devices.tunnel,
     mtu: table.mtu,

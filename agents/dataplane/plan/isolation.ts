@@ -7,6 +7,13 @@ const ISOLATION: readonly { readonly path: string; readonly value: string }[] = 
   { path: 'net.ipv4.conf', value: 'rp_filter=1' },
 ];
 
+/** As the kernel has them where nobody has set any. */
+const OPEN = ['net.ipv6.conf disable_ipv6=0', 'net.ipv4.conf arp_ignore=0'];
+
+/** Undoes the isolation of one device, as `name=value`. */
+export const openingOf = (device: string): readonly string[] =>
+  OPEN.map((setting) => setting.replace(' ', `.${device.replaceAll('.', '/')}.`));
+
 /** The isolation settings of one device as `name=value`; a dot of its name is a slash there, as sysctl(8) has it. */
 export const isolationOf = (device: string): readonly string[] =>
   ISOLATION.map(({ path, value }) => `${path}.${device.replaceAll('.', '/')}.${value}`);

@@ -2,6 +2,7 @@ import { VXLAN_OVERHEAD } from '#platform/net/mtu.ts';
 import type { IpVersion } from '#platform/net/ip-address.ts';
 import type { Vni } from '#platform/net/vni.ts';
 import type { PortBinding } from '../model/control-plane.ts';
+import type { NetworkDescription } from './segment.ts';
 
 /** What this host can do at most. */
 export interface HostLimits {
@@ -9,6 +10,8 @@ export interface HostLimits {
   readonly underlayMtu: number;
   readonly underlayVersion: IpVersion;
   readonly parseVni: (value: number) => Vni;
+  /** By physical network, the device that leads to it. */
+  readonly mappings: ReadonlyMap<string, string>;
 }
 
 /** Why a port is not to be plugged anywhere, though its device is here; undefined when it is to be. */
@@ -17,16 +20,20 @@ export const idleReasonOf = ({ adminUp, hostId }: PortBinding): string | undefin
   return hostId === '' ? 'the port is bound to no host' : undefined;
 };
 
-/** Why this host cannot serve a port, as one sentence; undefined when it can. */
-export const refusalOf = (binding: PortBinding, limits: HostLimits): string | undefined => {
-  if (binding.networkType !== 'vxlan') {
-    return `host ${limits.hostId} cannot serve networks of type ${binding.networkType}: it has no physical network mapped`;
-  }
-  return mtuRefusal(binding.mtu, limits);
+/** Why this host cannot serve a network, as one sentence; undefined when nothing that it was told speaks against it. */
+export const refusalOf = (network: NetworkDescription, limits: HostLimits): string | undefined => {
+  const { networkType, physicalNetwork, mtu } = network;
+  if (networkType === 'vxlan') return mtuRefusal(mtu, limits);
+  if (limits.mappings.has(physicalNetwork)) return undefined;
+  const known = [...limits.mappings.keys()];
+  return (
+    `host ${limits.hostId} has no way to physical network ${physicalNetwork}: its agent's --bridge-mappings ` +
+    `${known.length === 0 ? 'is empty' : `has ${known.join(', ')}`}; it needs ${physicalNetwork}:DEVICE`
+  );
 };
 
 /** Why this host's underlay cannot carry a network of that MTU; undefined when it can. */
-export const mtuRefusal = (mtu: number, limits: HostLimits): string | undefined => {
+const mtuRefusal = (mtu: number, limits: HostLimits): string | undefined => {
   const overhead = VXLAN_OVERHEAD[limits.underlayVersion];
   if (mtu + overhead <= limits.underlayMtu) return undefined;
   return (

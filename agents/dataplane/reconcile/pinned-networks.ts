@@ -4,7 +4,8 @@ import type { MeshNetworks } from '../libvirt/mesh.ts';
 import type { NetworkDirectory } from '../model/control-plane.ts';
 import type { Dataplane } from '../model/host.ts';
 import type { NetworkFacts } from '../model/intent.ts';
-import { mtuRefusal, type HostLimits } from '../plan/refusal.ts';
+import { refusalOf, type HostLimits } from '../plan/refusal.ts';
+import { networkFacts } from '../plan/segment.ts';
 import type { Networks } from './networks.ts';
 
 export interface PinnedNetworksTools {
@@ -55,13 +56,13 @@ export class PinnedNetworks implements MeshNetworks {
     const { networks, directory, limits } = this.#tools;
     const held = networks.get(networkId)?.table;
     if (held !== undefined) return held;
-    const { networkType, segmentationId, mtu } = await directory.network(networkId, signal);
-    const why = networkType === 'vxlan' ? mtuRefusal(mtu, limits) : `it is of type ${networkType}`;
+    const network = await directory.network(networkId, signal);
+    const why = refusalOf(network, limits);
     if (why !== undefined) {
       throw new DomainError('precondition', 'NETWORK_REFUSED', `network ${networkId} cannot be on this host: ${why}`, {
         details: { network: networkId },
       });
     }
-    return { networkId, vni: limits.parseVni(segmentationId), mtu };
+    return networkFacts(networkId, network, limits);
   }
 }

@@ -5,7 +5,8 @@ import type { Operation } from '../../model/operation.ts';
 import { devicesOf } from './devices.ts';
 import { attachWords, linkOperations } from './link-operations.ts';
 import { isMarkedPort, networkMark } from './mark.ts';
-import type { ObservedBridgeNetwork, ObservedLink } from './observed.ts';
+import type { ObservedBridgeNetwork, ObservedLink, ObservedUplink } from './observed.ts';
+import { planUplink } from './uplink-plan.ts';
 
 /** The steps about a network's links, and which of its tables are empty once they are done. */
 export interface LinkPlan {
@@ -21,6 +22,7 @@ export interface LinkPlan {
  * `precondition` when a device of that name is not ours.
  */
 export const planLinks = (host: HostIdentity, intent: NetworkIntent, observed: ObservedBridgeNetwork): LinkPlan => {
+  if (intent.provider !== undefined) return planProviderLinks(host, intent, observed);
   const { bridge, vxlan } = devicesOf(intent);
   const steps = linkOperations(host, intent);
   const bridgeLink = observed.links.get(bridge);
@@ -36,23 +38,65 @@ export const planLinks = (host: HostIdentity, intent: NetworkIntent, observed: O
   if (newVxlan) made.push(steps.addVxlan());
   const ups: Operation[] = [];
   const settings = [
-    ...planBridge(intent, bridgeLink, observed.isolated, steps, ups),
+    ...planBridge(intent, bridgeLink, { isolated: observed.isolated, isHostsOwn: false }, steps, ups),
     ...planVxlan(host, intent, newVxlan ? undefined : vxlanLink, bridgeLink === undefined, steps, ups),
   ];
-  const ports = [...intent.ports.values()].flatMap((port) => {
-    const link = observed.links.get(port.device);
-    // A device that is gone cannot be mended; the intent follows as soon as the kernel has told.
-    return link === undefined
-      ? []
-      : planPort(host, intent, port, bridgeLink === undefined ? withoutMaster(link) : link);
-  });
   return {
-    operations: [...made, ...settings, ...ups, ...ports],
+    operations: [...made, ...settings, ...ups, ...planPorts(host, intent, observed, bridgeLink === undefined)],
     releases: planReleases(host, intent, observed),
     newBridge: bridgeLink === undefined,
     newVxlan,
   };
 };
+
+/** As `planLinks`, where an interface of the host takes the place of the VXLAN device. */
+const planProviderLinks = (host: HostIdentity, intent: NetworkIntent, observed: ObservedBridgeNetwork): LinkPlan => {
+  const { bridge, uplink } = devicesOf(intent);
+  const steps = linkOperations(host, intent);
+  const bridgeLink = observed.links.get(bridge);
+  const uplinkLink = observed.links.get(uplink);
+  if (bridgeLink !== undefined) requireOurs(intent, bridgeLink, isUnfinishedBridge(bridgeLink));
+  if (intent.provider?.vlan !== undefined && uplinkLink !== undefined)
+    requireOurs(intent, uplinkLink, isUnfinishedVlan(uplinkLink));
+  const there = observed.uplink ?? NOTHING_OF_THE_HOST;
+  const isHostsOwn = there.isHostsOwn || movesAddresses(intent, uplinkLink, there);
+  const ups: Operation[] = [];
+  const made = bridgeLink === undefined ? [steps.addBridge()] : [];
+  const settings = planBridge(intent, bridgeLink, { isolated: observed.isolated, isHostsOwn }, steps, ups);
+  const links = planUplink(host, intent, observed.links, there);
+  return {
+    operations: [
+      ...made,
+      ...settings,
+      ...ups,
+      ...links,
+      ...planPorts(host, intent, observed, bridgeLink === undefined),
+    ],
+    releases: planReleases(host, intent, observed),
+    newBridge: bridgeLink === undefined,
+    newVxlan: true,
+  };
+};
+
+const NOTHING_OF_THE_HOST: ObservedUplink = { device: undefined, routes: [], isHostsOwn: false };
+
+const movesAddresses = (intent: NetworkIntent, link: ObservedLink | undefined, { device }: ObservedUplink): boolean =>
+  intent.provider?.vlan === undefined &&
+  link?.master !== devicesOf(intent).bridge &&
+  device !== undefined &&
+  device.addresses.length > 0;
+
+const planPorts = (
+  host: HostIdentity,
+  intent: NetworkIntent,
+  observed: ObservedBridgeNetwork,
+  isNewBridge: boolean,
+): readonly Operation[] =>
+  [...intent.ports.values()].flatMap((port) => {
+    const link = observed.links.get(port.device);
+    // A device that is gone cannot be mended; the intent follows as soon as the kernel has told.
+    return link === undefined ? [] : planPort(host, intent, port, isNewBridge ? withoutMaster(link) : link);
+  });
 
 /** Attaches a device of which nothing is known: every word is said. */
 export const attachUnseen = (host: HostIdentity, intent: NetworkIntent, port: LocalPort): readonly Operation[] =>
@@ -61,7 +105,7 @@ export const attachUnseen = (host: HostIdentity, intent: NetworkIntent, port: Lo
 const planBridge = (
   intent: NetworkIntent,
   link: ObservedLink | undefined,
-  isolated: boolean,
+  host: { readonly isolated: boolean; readonly isHostsOwn: boolean },
   steps: ReturnType<typeof linkOperations>,
   ups: Operation[],
 ): readonly Operation[] => {
@@ -69,7 +113,7 @@ const planBridge = (
   const operations: Operation[] = [];
   const isNew = link === undefined;
   if (isNew || link.alias !== networkMark(intent.networkId)) operations.push(steps.mark(bridge));
-  if (isNew || (link.addressGeneration ?? 'none') !== 'none') {
+  if (!host.isHostsOwn && (isNew || (link.addressGeneration ?? 'none') !== 'none')) {
     operations.push(
       steps.set('set-bridge', bridge, ['addrgenmode', 'none'], 'a bridge for guests has no address of its own'),
     );
@@ -87,7 +131,8 @@ const planBridge = (
   }
   if (!isNew && link.mtu !== intent.mtu)
     operations.push(steps.set('set-mtu', bridge, ['mtu', intent.mtu.toString()], mtuReason(intent)));
-  if (isNew || !isolated) operations.push(steps.isolateBridge());
+  if (!host.isHostsOwn && (isNew || !host.isolated)) operations.push(steps.isolateBridge());
+  if (host.isHostsOwn && !isNew && host.isolated) operations.push(steps.openBridge());
   if (isNew || !link.up) ups.push(steps.set('set-up', bridge, ['up'], 'the bridge is whole'));
   return operations;
 };
@@ -156,9 +201,14 @@ const planPort = (
   if (outside) words.push('master', wanted.master);
   const operations: Operation[] = [];
   if (words.length > 0) operations.push(steps.attachPort(device, portId, words));
-  if (outside || link.port?.learning !== false) {
-    const reason = 'which MAC address is behind a port comes from its record';
-    operations.push(steps.set('set-port', device, ['type', 'bridge_slave', 'learning', 'off'], reason, portId));
+  const learns = intent.provider !== undefined;
+  // A port learns unless told otherwise.
+  if (learns ? !outside && link.port?.learning === false : outside || link.port?.learning !== false) {
+    const reason = learns
+      ? 'where a MAC address is on a physical network is learnt, also when it moves'
+      : 'which MAC address is behind a port comes from its record';
+    const words = ['type', 'bridge_slave', 'learning', learns ? 'on' : 'off'];
+    operations.push(steps.set('set-port', device, words, reason, portId));
   }
   if (link?.up !== true) operations.push(steps.set('set-up', device, ['up'], `port ${portId} is ready`, portId));
   return operations;
@@ -201,6 +251,9 @@ const isUnfinishedBridge = ({ alias, up, master, kind, bridge }: ObservedLink): 
   bridge?.stp === false &&
   bridge.forwardDelay === 0 &&
   !bridge.multicastSnooping;
+
+const isUnfinishedVlan = ({ alias, up, master, kind }: ObservedLink): boolean =>
+  alias === undefined && !up && master === undefined && kind === 'vlan';
 
 const isUnfinishedVxlan = (host: HostIdentity, intent: NetworkIntent, link: ObservedLink): boolean =>
   link.alias === undefined &&

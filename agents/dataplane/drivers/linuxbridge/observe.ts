@@ -6,6 +6,7 @@ import { isBatchLine } from '../../sys/batch-request.ts';
 import { jsonObjects, outputOf } from '../../sys/command.ts';
 import type { CommandRunner } from '../../sys/command.ts';
 import { isolationOf } from '../../plan/isolation.ts';
+import { readInterface, readRoutes } from '../../sys/interfaces.ts';
 import { areSet } from '../../sys/sysctl.ts';
 import type { Sysctl } from '../../sys/sysctl.ts';
 import { devicesOf } from './devices.ts';
@@ -60,6 +61,37 @@ export const observeNetwork = async (
   return { rows, links, isolated, strayFdb: rows.strayFdb, strayFlood: rows.strayFlood };
 };
 
+/** As `observeNetwork`, of a network that is learnt: its links, and what of the host's own is on its interface or its bridge. */
+export const observeProviderNetwork = async (
+  readers: Readers,
+  intent: NetworkIntent,
+  signal: AbortSignal,
+): Promise<ObservedBridgeNetwork> => {
+  const { bridge, uplink } = devicesOf(intent);
+  const device = intent.provider?.device ?? uplink;
+  const ports = [...intent.ports.values()].map((port) => port.device);
+  const lines = show([...new Set([bridge, uplink, device, ...ports])]);
+  const [dumped, isolated, found, bridgeFound] = await Promise.all([
+    ipDump(readers, [...lines, `link show master ${bridge}`], signal),
+    areSet(readers.sysctl, isolationOf(bridge), signal),
+    readInterface(readers.commands, device, signal),
+    readInterface(readers.commands, bridge, signal),
+  ]);
+  const isInside = found?.master !== undefined && found.master === bridge;
+  const moves = found !== undefined && found.addresses.length > 0 && !isInside && intent.provider?.vlan === undefined;
+  const rows = newRows();
+  return {
+    ...{ rows, strayFdb: rows.strayFdb, strayFlood: rows.strayFlood },
+    links: linksOf(dumped),
+    isolated,
+    uplink: {
+      device: found,
+      routes: moves ? await readRoutes(readers.commands, device, signal) : [],
+      isHostsOwn: (bridgeFound?.addresses.length ?? 0) > 0,
+    },
+  };
+};
+
 /** Which of these devices there are: asked of the long-lived tool, which answers at once. */
 const presentDevices = async (
   ip: BatchRunner,
@@ -83,9 +115,10 @@ const nothingOf = (present: ReadonlySet<string>): ObservedBridgeNetwork => {
   return { rows, links, isolated: false, strayFdb: rows.strayFdb, strayFlood: rows.strayFlood };
 };
 
-/** The networks whose mark is on a bridge or VXLAN device of the host. */
+/** The networks whose mark is on a device of the host; `uplinks` are the interfaces that mappings name. */
 export const observeOwnedNetworks = async (
   readers: Readers,
+  uplinks: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, OwnedNetwork>> => {
   const command = ['ip', '-json', '-details', 'link', 'show'];
@@ -103,7 +136,17 @@ export const observeOwnedNetworks = async (
       if (master !== undefined && devices.includes(master) && !devices.includes(name)) ports.push(name);
     }
   }
-  return owned;
+  const homes = await Promise.all(
+    [...owned.values()].map(async (network): Promise<OwnedNetwork> => {
+      const of = network.ports.find((port) => uplinks.has(port));
+      const bridge = network.devices.find((name) => links.get(name)?.kind === 'bridge');
+      if (of === undefined || bridge === undefined) return network;
+      const at = await readInterface(readers.commands, bridge, signal);
+      if (at === undefined || at.addresses.length === 0) return network;
+      return { ...network, home: { at, of, routes: await readRoutes(readers.commands, bridge, signal) } };
+    }),
+  );
+  return new Map(homes.map((network) => [network.networkId, network]));
 };
 
 // What the tools say of a device that is not there, which is an answer.

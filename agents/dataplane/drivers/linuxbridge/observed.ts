@@ -1,6 +1,7 @@
 import type { IpAddress } from '#platform/net/ip-address.ts';
 import type { MacAddress } from '#platform/net/mac-address.ts';
 import type { ObservedNetwork } from '../../model/host.ts';
+import type { HostInterface, InterfaceRoute } from '../../model/interface.ts';
 import type { Destination } from '../../model/rows.ts';
 
 /** What decides whether a link is as it should be. */
@@ -41,10 +42,22 @@ export interface BridgePortSettings {
   readonly neighbourSuppression: boolean;
 }
 
+/** What of the host's own is where a network meets its physical network. */
+export interface ObservedUplink {
+  /** The interface that the host's mapping names; undefined when there is none. */
+  readonly device: HostInterface | undefined;
+  /** Routes by it; read only where its addresses would move. */
+  readonly routes: readonly InterfaceRoute[];
+  /** Whether the bridge bears addresses of the host: then the host is a station of the network, and not kept off it. */
+  readonly isHostsOwn: boolean;
+}
+
 /** One network as the kernel has it. */
 export interface ObservedBridgeNetwork extends ObservedNetwork {
   /** By name: its bridge and VXLAN device, all links in its bridge, and the devices of its ports; the missing are absent. */
   readonly links: ReadonlyMap<string, ObservedLink>;
+  /** Of a network on a physical network. */
+  readonly uplink?: ObservedUplink;
   /** The host's own IP stack is kept off the bridge. */
   readonly isolated: boolean;
   /** Rows of the VXLAN device that age or point in ways we never write; a wanted address among them is not there yet. */

@@ -7,6 +7,7 @@ import type { ObservedBridgeNetwork } from './observed.ts';
 import { linkKey } from './operations.ts';
 import { devicesOfChange, isPluggedAnew } from '../../plan/changes.ts';
 import { planChangedRows, planRows } from './row-plan.ts';
+import { giveBackOperations } from './uplink-plan.ts';
 
 /**
  * Desired minus observed, in order: links, rows that carry traffic, flood rows, and only then what is no longer needed.
@@ -18,6 +19,8 @@ export const planNetwork = (
   observed: ObservedBridgeNetwork,
 ): readonly Operation[] => {
   const links = planLinks(host, intent, observed);
+  // Where stations of a physical network are is learnt.
+  if (intent.provider !== undefined) return [...links.operations, ...links.releases];
   const rows = planRows(host, intent, observed, { bridge: links.newBridge, vxlan: links.newVxlan });
   return [...links.operations, ...rows.additions, ...rows.flood, ...rows.deletions, ...links.releases];
 };
@@ -40,6 +43,7 @@ export const planNetworkChange = (
       releases.push(steps.releasePort(device, `port ${portId} has ${device} no more`, portId));
     }
   }
+  if (intent.provider !== undefined) return [...attached, ...releases];
   const rows = planChangedRows(host, intent, change);
   return [...attached, ...rows.additions, ...rows.flood, ...rows.deletions, ...releases];
 };
@@ -60,9 +64,16 @@ export const planNetworkRemoval = (owned: OwnedNetwork): readonly Operation[] =>
   // The tunnel before the bridge, so that nothing arrives at a bridge that is going.
   const tunnelsFirst = [...owned.devices].sort((a, b) => Number(isTunnel(b)) - Number(isTunnel(a)));
   const deletions = tunnelsFirst.map((device) =>
-    step(isTunnel(device) ? 'delete-vxlan' : 'delete-bridge', device, ['ip', 'link', 'del', 'dev', device], reason),
+    step(deletionOf(device), device, ['ip', 'link', 'del', 'dev', device], reason),
   );
-  return [...releases, ...deletions];
+  const { home } = owned;
+  const givenBack = home === undefined ? [] : giveBackOperations(owned.networkId, home.at, home.routes, home.of);
+  return [...releases, ...givenBack, ...deletions];
 };
 
-const isTunnel = (device: string): boolean => device.startsWith('vxlan-');
+const isTunnel = (device: string): boolean => !device.startsWith('brq');
+
+const deletionOf = (device: string): string => {
+  if (!isTunnel(device)) return 'delete-bridge';
+  return device.startsWith('vxlan-') ? 'delete-vxlan' : 'delete-vlan';
+};

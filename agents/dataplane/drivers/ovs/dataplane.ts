@@ -7,6 +7,7 @@ import { parseVni } from '#platform/net/vni.ts';
 import type { Dataplane, KernelEvent, LinkEvent, NetworkDevices, OwnedNetwork } from '../../model/host.ts';
 import type { HostIdentity, NetworkChange, NetworkIntent } from '../../model/intent.ts';
 import type { Operation, Outcome } from '../../model/operation.ts';
+import type { UplinkSettings } from '../../model/uplinks.ts';
 import { isolationOf } from '../../plan/isolation.ts';
 import { OpenFlowConnection } from '../../protocols/openflow/connection.ts';
 import { Interface } from '../../protocols/ovsdb/vswitch-tables.ts';
@@ -51,6 +52,8 @@ export interface OvsOptions {
   /** Where ovs-vswitchd has its sockets. */
   readonly runDir: string;
   readonly log: Log;
+  /** The ways to physical networks; none when left out. */
+  readonly uplinks?: UplinkSettings;
   /** Words that enter the network namespace of ovs-vswitchd, e.g. `['ip', 'netns', 'exec', name]`; this process' own without. */
   readonly prefix?: readonly string[];
 }
