@@ -8,6 +8,9 @@ export interface TranslatedFlow {
   readonly replyDestination: string;
 }
 
+/** What prints the connections of a namespace. */
+export const LIST_FLOWS = ['conntrack', '-L', '-f', 'ipv4'] as const;
+
 // tcp 6 431999 ESTABLISHED src=10.0.0.5 dst=192.0.2.1 sport=1 dport=2 src=192.0.2.1 dst=172.32.0.5 sport=2 dport=1 [ASSURED] …
 const TUPLES = /\bsrc=(?<source>\S+) dst=(?<destination>\S+) .*?\bsrc=(?<replySource>\S+) dst=(?<replyDestination>\S+)/;
 

@@ -1,24 +1,19 @@
+import { createHash } from 'node:crypto';
 import { ipVersion } from '#platform/net/ip-address.ts';
 import type { IpAddress } from '#platform/net/ip-address.ts';
+import type { FloatingAddress } from '../../model/router-duty.ts';
 
 /** The one table of a router's namespace that the agent writes, and owns whole. */
-export const ROUTER_TABLE = ['inet', 'weft'] as const;
-
-/** An address outside that stands for one inside. */
-export interface FloatingMapping {
-  readonly floatingIpId: string;
-  readonly outside: IpAddress;
-  readonly inside: IpAddress;
-}
+const ROUTER_TABLE = ['inet', 'weft'] as const;
 
 /** What a router translates. */
-export interface RouterNat {
+interface RouterNat {
   readonly routerId: string;
   /** The device to the outside, and the address that sources inside appear as there; without a device nothing is translated. */
   readonly gateway?: { readonly device: string; readonly address?: IpAddress };
   readonly enableSnat: boolean;
   /** IPv4 only: IPv6 is routed as it is. */
-  readonly floating: readonly FloatingMapping[];
+  readonly floating: readonly FloatingAddress[];
 }
 
 /**
@@ -36,24 +31,24 @@ export const routerTable = ({ routerId, gateway, enableSnat, floating }: RouterN
   const address = gateway?.address;
   const mappings = outside === undefined ? [] : floating.filter(({ inside }) => ipVersion(inside) === 4);
   const translates = outside !== undefined && (mappings.length > 0 || (enableSnat && address !== undefined));
-  return [
-    `table ${ROUTER_TABLE.join(' ')} {`,
-    `comment "weft:router:${routerId}"`,
+  const chains = [
     ...(translates ? translation(outside, address, enableSnat, mappings) : []),
     ...chain('forward', 'filter', 'forward', 'filter', [
       ...(outside === undefined ? [] : [`iifname "${outside}" oifname "${outside}" drop`]),
       ...(translates ? [`meta nfproto ipv4 oifname "${outside}" ct state invalid drop`] : []),
       'tcp flags syn / syn,rst tcp option maxseg size set rt mtu',
     ]),
-    '}',
   ];
+  // Tells which rules were written, however they are listed.
+  const digest = createHash('sha256').update(chains.join('\n')).digest('hex').slice(0, 12);
+  return [`table ${ROUTER_TABLE.join(' ')} {`, `comment "weft:router:${routerId} ${digest}"`, ...chains, '}'];
 };
 
 const translation = (
   outside: string,
   address: IpAddress | undefined,
   enableSnat: boolean,
-  mappings: readonly FloatingMapping[],
+  mappings: readonly FloatingAddress[],
 ): readonly string[] => [
   ...chain(
     'prerouting',
@@ -89,12 +84,19 @@ const chain = (
   '}',
 ];
 
+/** What prints that table. */
+export const LIST_TABLE = ['nft', 'list', 'table', ...ROUTER_TABLE] as const;
+
 /** The lines of `nft list table`, as `routerTable` has them. */
 export const tableLines = (listed: string): readonly string[] =>
   listed
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
+
+/** Whether lines are what nft lists of a table that was written whole as `wanted`, in whatever words. */
+export const isOfTable = (listed: readonly string[], wanted: readonly string[]): boolean =>
+  listed[1] === wanted[1] && listed.length === wanted.length;
 
 /**
  * What `nft -f` reads to put these lines in the place of the whole table, in one transaction: no packet sees neither, and
