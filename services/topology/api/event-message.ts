@@ -1,5 +1,7 @@
+import type { HostId, ResourceName, Uuid } from '#platform/net/names.ts';
 import type { OutgoingEvent } from '#platform/store/store.ts';
 import { ChangeKind, TopologyEvent } from '#proto/weft/event/v1/event.ts';
+import type { Touched } from '../app/changes.ts';
 import type { Change, Resource } from '../app/environment.ts';
 import { timestamp } from './fields.ts';
 import { hostMessage, vtepMessage } from './host-message.ts';
@@ -66,3 +68,32 @@ export const resourceMessage = (resource: Resource): Pick<TopologyEvent, 'resour
     }
   }
 };
+
+/** Reads of an announced event what it is about; undefined for what a later version may announce. */
+export const touchedBy = (payload: Uint8Array): Touched | undefined => {
+  const { resource } = TopologyEvent.decode(payload);
+  if (resource === undefined) return undefined;
+  // What topology announced is what it has checked.
+  const id = resource.value.id as Uuid;
+  switch (resource.$case) {
+    case 'host':
+      return { kind: 'host', id: resource.value.id as HostId };
+    case 'network':
+      return { kind: 'network', id };
+    case 'port': {
+      const { network_id: networkId, device_owner: owner, device_id: device, binding_host_id: host } = resource.value;
+      return {
+        ...{ kind: 'port', id, networkId: networkId as Uuid, hostId: hostOf(host) },
+        ...{ deviceOwner: owner as ResourceName, deviceId: device as ResourceName },
+      };
+    }
+    case 'router':
+      return { kind: 'router', id, hostId: hostOf(resource.value.binding_host_id) };
+    case 'floating_ip': {
+      const { router_id: routerId } = resource.value;
+      return { kind: 'floating_ip', id, routerId: routerId === '' ? undefined : (routerId as Uuid) };
+    }
+  }
+};
+
+const hostOf = (id: string): HostId | undefined => (id === '' ? undefined : (id as HostId));

@@ -29,8 +29,9 @@ export const errandLoop = async (environment: Environment, bell: Doorbell, signa
   await again(environment, bell, 'errands are looked for later', () => runErrands(environment, signal), signal);
 };
 
-const again = async (
-  environment: Environment,
+/** Works, and works again when the bell rings or the time has come, until the signal aborts. */
+export const again = async (
+  environment: Pick<Environment, 'clock' | 'log'>,
   bell: Doorbell,
   complaint: string,
   work: () => Promise<void>,

@@ -18,14 +18,14 @@ export interface Rebound {
 export const rebind = async (
   environment: Environment,
   id: Uuid,
-  rule: (binding: Binding) => Binding,
+  rule: (binding: Binding, port: Port) => Binding,
   cause: string,
   signal: AbortSignal,
 ): Promise<Rebound | undefined> =>
   await environment.store.transact(async (tx) => {
     const port = await tx.get(environment.records.ports, id);
     if (port === undefined) return undefined;
-    const after = rule(port.value.binding);
+    const after = rule(port.value.binding, port.value);
     if (after === port.value.binding) return { before: after, port: port.value };
     const network = await networkOf(environment, tx, port.value);
     const writer = new Writer(environment, tx, cause);

@@ -1,5 +1,7 @@
 import type { HostId, Uuid } from '#platform/net/names.ts';
-import { deviceDown, refused } from '../domain/binding.ts';
+import { type Binding, deviceDown, refused } from '../domain/binding.ts';
+import { isServed } from '../domain/device-owner.ts';
+import type { Port } from '../domain/port.ts';
 import { annotate } from './annotate.ts';
 import type { Environment } from './environment.ts';
 import { rebind } from './rebind.ts';
@@ -21,7 +23,9 @@ export const reportPortDown = async (
   signal: AbortSignal,
 ): Promise<boolean> => {
   annotate({ host: hostId, port: portId });
-  const rule = (binding: Parameters<typeof deviceDown>[0]) => deviceDown(binding, hostId, generation);
+  // Where a port is served is topology's to say: its device coming and going is the host's work on it.
+  const rule = (binding: Binding, { deviceOwner }: Port): Binding =>
+    isServed(deviceOwner) ? binding : deviceDown(binding, hostId, generation);
   const done = await rebind(environment, portId, rule, 'ReportPortDown', signal);
   return done?.before.hostId === hostId && done.port.binding.hostId !== hostId;
 };
@@ -37,7 +41,7 @@ export const reportPortFailed = async (
   signal: AbortSignal,
 ): Promise<boolean> => {
   annotate({ host: hostId, port: portId });
-  const rule = (binding: Parameters<typeof refused>[0]) => refused(binding, hostId, generation, message);
+  const rule = (binding: Binding) => refused(binding, hostId, generation, message);
   const done = await rebind(environment, portId, rule, 'ReportPortFailed', signal);
   const changed = done !== undefined && done.before !== done.port.binding;
   if (changed) environment.log.warn({ port: portId, host: hostId, message }, 'a host refuses a port');

@@ -2,8 +2,9 @@ import { DomainError, notFound } from '#platform/errors/domain-error.ts';
 import type { MacAddress } from '#platform/net/mac-address.ts';
 import type { ResourceName, Uuid } from '#platform/net/names.ts';
 import type { Transaction } from '#platform/store/store.ts';
-import { deviceUp } from '../domain/binding.ts';
+import { deviceUp, servedUp } from '../domain/binding.ts';
 import { derivedId } from '../domain/derived-id.ts';
+import { isServed } from '../domain/device-owner.ts';
 import type { Network } from '../domain/network.ts';
 import type { Port } from '../domain/port.ts';
 import { annotate } from './annotate.ts';
@@ -72,7 +73,8 @@ const plug = async (
   if ('newIn' in found) return found;
   const { port } = found;
   const network = await networkOf(environment, tx, port.value);
-  const binding = deviceUp(port.value.binding, hostId);
+  const { binding: bound, deviceOwner } = port.value;
+  const binding = isServed(deviceOwner) ? servedUp(bound, hostId) : deviceUp(bound, hostId);
   // What its creator said of it holds.
   const deviceId = port.value.deviceId === '' ? (report.vmId ?? port.value.deviceId) : port.value.deviceId;
   if (binding === port.value.binding && deviceId === port.value.deviceId) {

@@ -1,15 +1,14 @@
-import { DomainError } from '#platform/errors/domain-error.ts';
 import type { Uuid } from '#platform/net/names.ts';
 import { inSpan } from '#platform/telemetry/spans.ts';
 import { type Errand, holderKey, isIdle, restatementKey, type Restatement } from '../domain/errand.ts';
 import { restated } from '../domain/port.ts';
+import { atOnce } from './at-once.ts';
 import type { Environment } from './environment.ts';
 import { finishRelease, takeOver } from './errands.ts';
 import { portIndex } from './records.ts';
 import { Writer } from './write.ts';
 
 const PAGE = 200;
-const AT_ONCE = 16;
 
 /**
  * Does what was begun and left: gives back what IPAM holds for ports and networks that are gone or never came to be, and
@@ -78,18 +77,4 @@ const restatePort = async (environment: Environment, id: Uuid, signal: AbortSign
     const after = restated(port.value, network.value.adminStateUp);
     if (after !== port.value) await new Writer(environment, tx, 'UpdateNetwork').updatePort(port, after);
   }, signal);
-};
-
-/** All of `items`, some at a time. What the first failure throws is thrown once none runs any more. */
-const atOnce = async <T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> => {
-  const rest = items[Symbol.iterator]();
-  const lane = async (): Promise<void> => {
-    for (const item of rest) await work(item);
-  };
-  const lanes = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, items.length) }, lane));
-  const failed = lanes.find((outcome) => outcome.status === 'rejected');
-  if (failed === undefined) return;
-  throw failed.reason instanceof Error
-    ? failed.reason
-    : new DomainError('internal', 'ERRAND_FAILED', String(failed.reason));
 };

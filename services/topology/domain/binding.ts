@@ -54,6 +54,16 @@ export const deviceDown = (binding: Binding, host: HostId, generation: number): 
   return since === undefined || since > generation ? binding : withoutHost(binding, host);
 };
 
+/**
+ * A device of a port that topology places exists on `host`: that moves nothing and leaves no claim, since the host that
+ * should have it is told so. The very same value but where it ends the bound host's refusal.
+ */
+export const servedUp = (binding: Binding, host: HostId): Binding => {
+  if (binding.hostId !== host || binding.failure === undefined) return binding;
+  const { failure: _cleared, ...rest } = binding;
+  return rest;
+};
+
 /** All of `host` is gone: its claim, and its binding to whoever has the newest claim left. */
 export const withoutHost = (binding: Binding, host: HostId): Binding => {
   const { [host]: claim, ...claims } = binding.claims;

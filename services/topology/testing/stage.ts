@@ -4,6 +4,7 @@ import { type Log, nullLog } from '#platform/log/log.ts';
 import { parseMtu } from '#platform/net/mtu.ts';
 import { client, type RpcClient } from '#platform/rpc/client.ts';
 import { rpcServer } from '#platform/rpc/server.ts';
+import { DutyServiceService } from '#proto/weft/topology/v1/duty.ts';
 import { TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
 import { type RealServer, startNats, startRedis, temporaryDirectory } from '../../../test/support/real-servers.ts';
 import { composeTopology } from '../compose.ts';
@@ -12,6 +13,8 @@ import { fakeIpamService } from './ipam-service.ts';
 
 export type TopologyClient = RpcClient<TopologyServiceService>;
 
+export type DutyClient = RpcClient<DutyServiceService>;
+
 /** Replicas of the service as processes run them, over one real Redis and one real NATS, behind unix sockets. */
 export interface Stage extends AsyncDisposable {
   readonly redis: RealServer;
@@ -19,6 +22,8 @@ export interface Stage extends AsyncDisposable {
   readonly ipam: FakeIpam;
   /** One per replica. */
   readonly clients: readonly TopologyClient[];
+  /** One per replica. */
+  readonly duties: readonly DutyClient[];
 }
 
 /** `fsync`: whether a commit waits for the disk. */
@@ -38,6 +43,7 @@ export const openStage = async (
   await ipamServer.start(signal);
   stack.defer(() => ipamServer.stop(AbortSignal.timeout(1_000)));
   const clients: TopologyClient[] = [];
+  const duties: DutyClient[] = [];
   for (let replica = 0; replica < replicas; replica += 1) {
     const listen = `unix:${path.join(dir.path, `${replica.toString()}.sock`)}`;
     const config = {
@@ -48,6 +54,8 @@ export const openStage = async (
       eventRetention: 3_600_000,
       eventReplicas: 1,
       instance: replica.toString(),
+      dhcpHostsPerNetwork: 1,
+      dnsDomain: 'weft.internal',
     };
     const fail = (error: Error): void => {
       throw error;
@@ -63,7 +71,12 @@ export const openStage = async (
       connected.close();
     });
     clients.push(connected);
+    const dutiesOf = client(DutyServiceService, listen);
+    stack.defer(() => {
+      dutiesOf.close();
+    });
+    duties.push(dutiesOf);
   }
   const kept = stack.move();
-  return { redis, nats, ipam, clients, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { redis, nats, ipam, clients, duties, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 };

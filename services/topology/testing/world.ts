@@ -12,12 +12,14 @@ import { announce } from '../api/event-message.ts';
 import type { PortDraft } from '../app/create-port.ts';
 import { createNetwork, type NetworkDraft } from '../app/create-network.ts';
 import { createPort } from '../app/create-port.ts';
+import { createRouter, type RouterDraft } from '../app/create-router.ts';
 import { type Environment, type Mutation, unasked } from '../app/environment.ts';
 import { PortHints } from '../app/port-hints.ts';
 import { registerHost } from '../app/register-host.ts';
 import type { Host, HostSpec } from '../domain/host.ts';
 import type { Network } from '../domain/network.ts';
 import type { Port } from '../domain/port.ts';
+import type { Router } from '../domain/router.ts';
 import { FakeIpam } from './fake-ipam.ts';
 
 /** What a test never aborts. */
@@ -73,6 +75,14 @@ export const portDraft = (networkId: Uuid, rest: Partial<PortDraft> = {}): PortD
   ...rest,
 });
 
+export const routerDraft = (rest: Partial<RouterDraft> = {}): RouterDraft => ({
+  id: uuid(),
+  name: parseName('name', ''),
+  adminStateUp: true,
+  routes: [],
+  ...rest,
+});
+
 /** The service over memory, with time that stands still and an IPAM that does as it is told. */
 export class World {
   readonly clock = new ManualClock();
@@ -112,8 +122,8 @@ export class World {
     );
   }
 
-  async host(id: string, vtep: string): Promise<Host> {
-    return (await registerHost(this.environment, hostSpec(id, vtep), 15_000, never)).host;
+  async host(id: string, vtep: string, rest: Partial<HostSpec> = {}): Promise<Host> {
+    return (await registerHost(this.environment, hostSpec(id, vtep, rest), 15_000, never)).host;
   }
 
   async network(rest: Partial<NetworkDraft> = {}): Promise<Network> {
@@ -122,6 +132,18 @@ export class World {
 
   async port(networkId: Uuid, rest: Partial<PortDraft> = {}): Promise<Port> {
     return await createPort(this.environment, portDraft(networkId, rest), unasked('CreatePort'), never);
+  }
+
+  async router(rest: Partial<RouterDraft> = {}): Promise<Router> {
+    return await createRouter(this.environment, routerDraft(rest), unasked('CreateRouter'), never);
+  }
+
+  /** A network with one /24; `prefix`: its first three bytes. */
+  async subnet(prefix: string, rest: Partial<NetworkDraft> = {}): Promise<{ network: Network; subnetId: Uuid }> {
+    const network = await this.network(rest);
+    const subnetId = uuid();
+    this.ipam.addSubnet(network.id, subnetId, prefix);
+    return { network, subnetId };
   }
 
   /** The resource that an event carries last. */

@@ -1,0 +1,84 @@
+import { notFound } from '#platform/errors/domain-error.ts';
+import type { HostId } from '#platform/net/names.ts';
+import type { Duty } from '../domain/duty.ts';
+import type { Changes } from './changes.ts';
+import { Doorbell } from './doorbell.ts';
+import { DutyLedger } from './duty-ledger.ts';
+import type { Environment } from './environment.ts';
+import { type DutySources, readDuties, readPortDuties } from './read-duties.ts';
+import type { SubnetBook } from './subnet-book.ts';
+
+/** What a host hears of its duties. */
+export type DutyItem =
+  | { readonly kind: 'snapshot'; readonly duty: Duty }
+  | { readonly kind: 'bookmark' }
+  | { readonly kind: 'set'; readonly duty: Duty }
+  /** As it was told last, but for the generation, which is the one that ended it where that is known. */
+  | { readonly kind: 'ended'; readonly duty: Duty };
+
+/** What is needed to tell hosts of their duties. */
+export interface DutyDesk extends DutySources, Pick<Environment, 'clock'> {
+  readonly subnets: Pick<SubnetBook, 'of' | 'refuseIfUnknown'>;
+  readonly changes: Changes;
+  /** The same for duties that are told alike. */
+  readonly print: (duty: Duty) => string;
+}
+
+/** Changes come in groups: a port with its network, all ports of a host that went. */
+const GATHER_MS = 30;
+/** All is looked at again, should a word of a change have been lost. */
+const RECHECK_MS = 10_000;
+
+/**
+ * Streams what a host has to serve: all of it, a bookmark, then what changes or ends, until the signal aborts. Computed of
+ * the records each time. Throws `not_found` for a host that is not known, `unavailable` SUBNETS_UNKNOWN.
+ */
+export async function* watchDuties(
+  desk: DutyDesk,
+  hostId: HostId,
+  signal: AbortSignal,
+): AsyncGenerator<DutyItem, void> {
+  const { store, records, clock, changes } = desk;
+  desk.subnets.refuseIfUnknown();
+  if ((await store.get(records.hosts, hostId, signal)) === undefined) throw notFound('host', hostId);
+  const bell = new Doorbell();
+  const ledger = new DutyLedger(hostId, desk.print);
+  using _listening = changes.listen((touched) => {
+    if (ledger.note(touched)) bell.ring();
+  });
+  for (const duty of (await readDuties(desk, hostId, signal)).values()) {
+    ledger.tell(duty);
+    yield { kind: 'snapshot', duty };
+  }
+  yield { kind: 'bookmark' };
+  ledger.settle();
+  let checked = clock.now();
+  for (;;) {
+    await bell.rest(Math.max(0, checked + RECHECK_MS - clock.now()), clock, signal);
+    const isDue = clock.now() >= checked + RECHECK_MS;
+    if (!isDue) await clock.sleep(GATHER_MS, signal);
+    const stale = ledger.take();
+    if (isDue || stale === 'everything') {
+      const duties = await readDuties(desk, hostId, signal);
+      checked = clock.now();
+      yield* told(ledger, duties, ledger.keys());
+    } else {
+      const duties = await readPortDuties(desk, hostId, stale, signal);
+      yield* told(ledger, duties, stale.keys);
+    }
+    ledger.settle();
+  }
+}
+
+/** What differs of those of `keys` from what was told. */
+function* told(
+  ledger: DutyLedger,
+  duties: ReadonlyMap<string, Duty>,
+  keys: Iterable<string>,
+): Generator<DutyItem, void> {
+  // What ends comes first: an address may go from one duty to another.
+  for (const duty of ledger.end([...keys].filter((key) => !duties.has(key)))) yield { kind: 'ended', duty };
+  for (const duty of duties.values()) {
+    if (ledger.tell(duty)) yield { kind: 'set', duty };
+  }
+}

@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parseUuid, type Uuid } from '#platform/net/names.ts';
+import { eventually } from '#platform/testing/eventually.ts';
+import {
+  DutyKind,
+  type DhcpServer,
+  type PortSecurity,
+  type WatchDutiesResponse,
+} from '#proto/weft/topology/v1/duty.ts';
+import { Driver } from '#proto/weft/type/v1/network.ts';
+import { Host, HostRole, type Port } from '#proto/weft/topology/v1/topology.ts';
+import { makeNetwork, makePort, plainly, tapReport } from './testing/messages.ts';
+import { openStage, type Stage, type TopologyClient } from './testing/stage.ts';
+
+let stage: Stage;
+let one: TopologyClient;
+let two: TopologyClient;
+let bus: NatsConnection;
+
+beforeAll(async () => {
+  stage = await openStage(2);
+  const [first, second] = stage.clients;
+  if (first === undefined || second === undefined) throw new Error('two replicas were asked for');
+  [one, two] = [first, second];
+  bus = await connect({ servers: stage.nats.url });
+});
+
+afterAll(async () => {
+  await bus.close();
+  await stage[Symbol.asyncDispose]();
+});
+
+const registerServer = async (id: string, vtep: string, leaseSeconds: string): Promise<void> => {
+  const host = Host.fromPartial({
+    ...{ id, vtep_address: vtep, driver: Driver.DRIVER_LINUXBRIDGE, underlay_mtu: 1_500 },
+    roles: [HostRole.HOST_ROLE_NETWORK],
+  });
+  await one.registerHost({ host, lease: { seconds: leaseSeconds, nanos: 0 } });
+};
+
+/** As ipam would. */
+const giveSubnet = (networkId: string, prefix: string): Uuid => {
+  const subnetId = parseUuid('id', randomUUID());
+  stage.ipam.addSubnet(parseUuid('id', networkId), subnetId, prefix);
+  bus.publish(`weft.ipam.subnets.${networkId}`);
+  return subnetId;
+};
+
+const dhcpPorts = async (networkId: string): Promise<readonly Port[]> => {
+  const { ports } = await two.listPorts({
+    network_id: networkId,
+    page_size: 100,
+    page_token: '',
+    binding_host_id: '',
+    name: '',
+  });
+  return ports.filter((port) => port.device_owner === 'network:dhcp');
+};
+
+/** What a host holds by what it was told, as an agent would keep it. */
+class Told implements AsyncDisposable {
+  readonly ports = new Map<string, PortSecurity>();
+  readonly servers = new Map<string, DhcpServer>();
+  readonly kinds: DutyKind[] = [];
+  readonly #halt = new AbortController();
+  readonly #done: Promise<void>;
+
+  constructor(replica: number, hostId: string) {
+    this.#done = this.#run(replica, hostId).catch((error: unknown) => {
+      if (!this.#halt.signal.aborted) throw error;
+    });
+  }
+
+  get isComplete(): boolean {
+    return this.kinds.includes(DutyKind.DUTY_KIND_BOOKMARK);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#halt.abort();
+    await this.#done;
+  }
+
+  async #run(replica: number, hostId: string): Promise<void> {
+    const client = stage.duties[replica];
+    if (client === undefined) throw new Error('no such replica');
+    for await (const message of client.watchDuties({ host_id: hostId }, { signal: this.#halt.signal }))
+      this.#take(message);
+  }
+
+  #take({ kind, duty }: WatchDutiesResponse): void {
+    this.kinds.push(kind);
+    const ended = kind === DutyKind.DUTY_KIND_ENDED;
+    if (duty?.$case === 'port_security') {
+      if (ended) this.ports.delete(duty.value.port_id);
+      else this.ports.set(duty.value.port_id, duty.value);
+    }
+    if (duty?.$case === 'dhcp_server') {
+      if (ended) this.servers.delete(duty.value.network_id);
+      else this.servers.set(duty.value.network_id, duty.value);
+    }
+  }
+}
+
+test('DHCP of a network is served by one host, and by another when the lease of that ends, through any replica', async () => {
+  await registerServer('net-a', '10.1.0.1', '2');
+  const network = await makeNetwork(one);
+  const subnetId = giveSubnet(network.id, '172.16.1');
+  await eventually(
+    'a port for DHCP is on the host',
+    async () => (await dhcpPorts(network.id))[0]?.binding_host_id === 'net-a',
+  );
+  const [server] = await dhcpPorts(network.id);
+  expect(server).toMatchObject({
+    device_id: `dhcp-${network.id}`,
+    port_security_enabled: false,
+    binding_generation: '1',
+    fixed_ips: [{ subnet_id: subnetId, ip_address: '172.16.1.2' }],
+  });
+
+  await using a = new Told(0, 'net-a');
+  await eventually('its duties are known', () => a.isComplete);
+  expect(a.servers.get(network.id)).toMatchObject({
+    port: { port_id: server?.id, addresses: ['172.16.1.2/24'], gateway_ips: ['172.16.1.1'], mtu: 1_450 },
+    generation: '1',
+    subnets: [{ id: subnetId, cidr: '172.16.1.0/24' }],
+    hosts: [],
+    dns_domain: 'weft.internal',
+  });
+  expect(a.ports.get(server?.id ?? '')).toMatchObject({ enabled: false });
+
+  const guest = await makePort(two, network.id, { name: 'web' });
+  await eventually('the guest is served', () => a.servers.get(network.id)?.hosts.length === 1);
+  expect(a.servers.get(network.id)?.hosts).toEqual([
+    { port_id: guest.id, mac_address: guest.mac_address, ip_addresses: ['172.16.1.3'], hostname: 'web' },
+  ]);
+
+  await registerServer('net-b', '10.1.0.2', '60');
+  await using b = new Told(1, 'net-b');
+  await eventually('nothing is to be done on the other host', () => b.isComplete);
+  expect(b.servers.size).toBe(0);
+  // The first one's lease ends: nobody renews it.
+  await eventually('the other one serves', () => b.servers.has(network.id), 10_000);
+  expect(b.servers.get(network.id)).toMatchObject({ generation: '2', hosts: [{ hostname: 'web' }] });
+  await eventually('the first one gives it up', () => !a.servers.has(network.id));
+  expect(a.ports.size).toBe(0);
+
+  // It was only cut off, and its device is still there: that takes nothing back.
+  await registerServer('net-a', '10.1.0.1', '60');
+  const answer = await one.reportPortUp(tapReport('net-a', server?.id ?? ''));
+  expect(answer).toMatchObject({ rebound: false, port: { binding_host_id: 'net-b', binding_generation: '2' } });
+  await one.reportPortDown({ host_id: 'net-b', port_id: server?.id ?? '', binding_generation: '2', device_name: '' });
+  await two.renewHostLease({ host_id: 'net-a' });
+  expect(await dhcpPorts(network.id)).toMatchObject([{ binding_host_id: 'net-b', binding_generation: '2' }]);
+
+  // Without subnets the network can be deleted, whatever ports topology itself has there.
+  await one.deletePort({ id: guest.id, etag: '', ...plainly });
+  stage.ipam.subnets.delete(parseUuid('id', network.id));
+  await two.deleteNetwork({ id: network.id, etag: '', ...plainly });
+  await eventually('the other one ends it', () => !b.servers.has(network.id));
+  expect(stage.ipam.held).toEqual([]);
+});
