@@ -120,7 +120,7 @@ describe('a router', () => {
     await expect(world.router({ gateway })).rejects.toMatchObject({ code: 'unavailable' });
     expect(world.ipam.addresses.size).toBe(2);
     world.ipam.losesAnswers = false;
-    world.clock.advance(11_000);
+    await world.clock.advance(11_000);
     await runErrands(world.environment, never);
     expect(world.ipam.addresses.size).toBe(1);
     expect(await errands(stage)).toBe(0);

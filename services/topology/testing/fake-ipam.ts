@@ -21,6 +21,8 @@ export class FakeIpam implements Ipam {
   away = false;
   /** Does what is asked and throws `unavailable` all the same. */
   losesAnswers = false;
+  /** MAC addresses given so far. */
+  #made = 0;
   /** Awaited before each allocation. */
   before: () => Promise<void> = () => Promise.resolve();
 
@@ -49,7 +51,8 @@ export class FakeIpam implements Ipam {
     const mine = [...this.macs].find(([key, owner]) => owner === port.id && key.startsWith(port.networkId));
     const known = mine?.[0].slice(37);
     if (known !== undefined && (wish === undefined || wish === known)) return parseMac('mac_address', known);
-    const mac = wish ?? parseMac('mac_address', `fa:16:3e:00:${hex(this.macs.size >> 8)}:${hex(this.macs.size & 255)}`);
+    const mac = wish ?? parseMac('mac_address', `fa:16:3e:00:${hex(this.#made >> 8)}:${hex(this.#made & 255)}`);
+    this.#made += 1;
     const key = `${port.networkId}:${mac}`;
     const owner = this.macs.get(key);
     if (owner !== undefined && owner !== port.id) {
