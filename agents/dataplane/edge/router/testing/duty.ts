@@ -20,7 +20,7 @@ export const servedPort = (
 ): ServedPort => ({
   portId: idOf(number),
   networkId: idOf(network),
-  mac: parseMac('mac', `fa:16:3e:00:00:${number.toString(16).padStart(2, '0')}`),
+  mac: parseMac('mac', `fa:16:3e:00:00:${(number & 255).toString(16).padStart(2, '0')}`),
   mtu: more.mtu ?? 1_450,
   addresses,
   gatewayIps: (more.gatewayIps ?? []).map((each) => parseIp('gateway', each)),
