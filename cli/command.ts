@@ -32,6 +32,8 @@ export interface Command {
   /** Positional arguments, `[X]` optional, `X...` any number. */
   readonly args?: readonly string[];
   readonly flags?: Readonly<Record<string, Flag>>;
+  /** What it can write for `--output` besides table, json and yaml. */
+  readonly formats?: readonly string[];
   /** More for `--help`. */
   readonly details?: string;
   /** Takes all that follows as it stands: for what has flags of its own. */

@@ -53,7 +53,7 @@ const dispatch = async (
     out.write(commandHelp(command));
     return EXIT.ok;
   }
-  const print = await printerOf(values['output'] ?? 'table');
+  const print = await printerOf(values['output'] ?? 'table', command.formats);
   checkArguments(command, positionals);
   const flags = new Flags(values);
   const env = environment();
@@ -137,10 +137,13 @@ const wantsData = (argv: readonly string[]): boolean => {
   return at >= 0 && argv[at + 1] !== 'table';
 };
 
-const printerOf = async (format: unknown): Promise<Print | undefined> => {
-  if (format === 'table') return undefined;
+const printerOf = async (format: unknown, more: readonly string[] = []): Promise<Print | undefined> => {
+  if (format === 'table' || (typeof format === 'string' && more.includes(format))) return undefined;
   if (format === 'json') return printJson;
-  if (format !== 'yaml') throw usageError(`--output: "${String(format)}" is not table, json or yaml`);
+  if (format !== 'yaml') {
+    const known = ['table', 'json', 'yaml', ...more];
+    throw usageError(`--output: "${String(format)}" is not ${known.slice(0, -1).join(', ')} or ${known.at(-1) ?? ''}`);
+  }
   const { stringify } = await import('yaml');
   // One document per value, so that a stream of them can be read; the newline at the end is the output's.
   return (value) => `---\n${stringify(value)}`.trimEnd();

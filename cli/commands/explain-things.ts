@@ -35,7 +35,12 @@ const askHosts = async (
   const failures = answers.flatMap((answer) => (answer instanceof Error ? [answer] : []));
   const isAbsent = (failure: Error): boolean => failure instanceof DomainError && failure.code === 'not_found';
   const worst = failures.find((failure) => !isAbsent(failure)) ?? failures[0];
-  if (found.length === 0 && worst !== undefined) throw worst;
+  if (found.length === 0 && worst !== undefined) {
+    if (hosts.length === 1 || !isAbsent(worst)) throw worst;
+    throw new DomainError('not_found', 'THING_NOT_FOUND', `none of ${hosts.join(', ')}: ${worst.message}`, {
+      cause: worst,
+    });
+  }
   for (const failure of failures) if (!isAbsent(failure)) output.note(`weft: ${failure.message}`);
   return found;
 };
@@ -99,8 +104,12 @@ const showThing = ({ output }: CommandContext, host: string, thing: Thing): void
   if (note !== '') output.text(`    ${note}`);
   if (thing.owner === ThingOwner.THING_OWNER_FOREIGN && changes.length === 0)
     output.text('    weft has not touched it');
+  let before: ThingChange | undefined;
   for (const change of changes) {
-    output.text(`    ${occasionOf(change)}${change.trace_id === '' ? '' : `  (trace ${change.trace_id})`}`);
+    if (before?.time !== change.time || before?.trace_id !== change.trace_id) {
+      output.text(`    ${occasionOf(change)}${change.trace_id === '' ? '' : `  (trace ${change.trace_id})`}`);
+    }
+    before = change;
     output.text(`        $ ${change.command}    # ${change.reason}`);
   }
   if (count > changes.length) output.text(`    ${count.toString()} changes in all`);

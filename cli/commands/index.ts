@@ -3,6 +3,7 @@ import { explainCommands } from './explain.ts';
 import { explainThingCommands } from './explain-things.ts';
 import { fdbCommands } from './fdb.ts';
 import { hostCheckCommand } from './host-check.ts';
+import { hostShowCommand } from './host-show.ts';
 import { hostCommands } from './host.ts';
 import { labCommands } from './lab.ts';
 import { libvirtCommands } from './libvirt.ts';
@@ -45,6 +46,7 @@ export const commands: readonly Command[] = [
   ...portCommands,
   ...hostCommands,
   hostCheckCommand,
+  hostShowCommand,
   ...fdbCommands,
   ...overlayCommands,
   ...libvirtCommands,

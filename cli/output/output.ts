@@ -33,6 +33,12 @@ export class Output {
     return this.#print !== undefined;
   }
 
+  /** How wide the terminal is that is written to; undefined for what is no terminal. */
+  get columns(): number | undefined {
+    const { isTTY, columns } = this.#out as Partial<NodeJS.WriteStream>;
+    return isTTY === true ? (columns ?? 80) : undefined;
+  }
+
   /** A list: a table, or an array of the objects as the API has them. */
   rows<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
     if (this.#print !== undefined) this.#write(this.#print(rows));

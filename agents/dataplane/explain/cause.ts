@@ -21,6 +21,12 @@ const LOOKS: Readonly<Record<string, string>> = {
   advice: 'control plane: what the host reported was not what it should hold',
 };
 
+const OWN: Readonly<Record<string, string>> = {
+  'agent.pull': 'this agent: the table of a network, as l2pop has it',
+  'agent.serve': 'control plane: what this host is to serve',
+  'agent.release': 'this agent: a network without ports here',
+};
+
 /** What led to a step, and who called, as phrases. */
 export const causeOf = ({ name, cause, origin }: Step): { readonly cause: string; readonly caller: string } => {
   if (origin === undefined) return { cause: LOOKS[cause] ?? 'this agent', caller: '' };
@@ -31,6 +37,8 @@ export const causeOf = ({ name, cause, origin }: Step): { readonly cause: string
   if (method !== undefined) {
     return { cause: `${service.startsWith('weft.agent.') ? 'this agent' : 'control plane'}: ${method}`, caller };
   }
+  const own = OWN[first];
+  if (own !== undefined) return { cause: own, caller: '' };
   // A trace that a step of the agent's began was begun by nobody else.
   if (first === name && LOOKS[cause] !== undefined) return { cause: LOOKS[cause], caller: '' };
   if (first.startsWith('agent.')) return { cause: `this agent: ${first.slice('agent.'.length)}`, caller: '' };

@@ -216,20 +216,24 @@ const ofVsctl = (words: readonly string[]): readonly ThingRef[] => {
 };
 
 const FAMILIES: ReadonlySet<string> = new Set(['ip', 'ip6', 'inet', 'arp', 'bridge', 'netdev']);
-const TABLE_OBJECTS: ReadonlySet<string> = new Set(['table', 'ruleset']);
+const IN_CHAIN: ReadonlySet<string> = new Set(['chain', 'rule']);
+const CHANGES = /^(?:add|create|insert|replace|delete|destroy|flush|rename|reset)$/;
 
-/** A table, or a chain, a set or a map of it. A file of rules (`nft -f`) tells nothing of what is in it. */
+/** Tables, and the chains in them; sets, maps and counters are their table's. `nft -f` says nothing of what is in the file. */
 const ofNft = (given: readonly string[], namespace: string): readonly ThingRef[] => {
-  const words = given.filter((word) => !word.startsWith('-')).flatMap((word) => word.split(/\s+/));
-  const names = new Map<string, ThingRef>();
-  for (const statement of words.join(' ').split(';')) {
-    const [, object = '', ...rest] = statement.trim().split(' ');
+  const script = given.filter((word) => !word.startsWith('-')).join(' ');
+  const names = new Set<string>();
+  for (const statement of script.split(';')) {
+    const [verb = '', object = '', ...rest] = statement.trim().split(/\s+/);
+    if (!CHANGES.test(verb)) continue;
     const [first = ''] = rest;
-    const [family, table, member] = FAMILIES.has(first) ? [first, rest[1], rest[2]] : ['ip', first, rest[1]];
+    const [family, table, member] = FAMILIES.has(first) ? rest : ['ip', first, rest[1]];
     if (table === undefined || table === '') continue;
-    const name =
-      TABLE_OBJECTS.has(object) || member === undefined ? `nft ${family} ${table}` : `nft ${family} ${table} ${member}`;
-    names.set(name, thing('rule', name, namespace));
+    names.add(
+      IN_CHAIN.has(object) && member !== undefined
+        ? `nft ${family ?? ''} ${table} ${member}`
+        : `nft ${family ?? ''} ${table}`,
+    );
   }
-  return [...names.values()];
+  return [...names].map((name) => thing('rule', name, namespace));
 };

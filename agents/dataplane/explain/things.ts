@@ -52,9 +52,6 @@ class Book {
 
   addDevices(): void {
     const map = this.#map;
-    for (const device of map.look.devices) {
-      this.#add({ kind: 'device', name: device.name, namespace: device.namespace }, describeDevice(map, device), true);
-    }
     for (const bridge of map.look.bridges) {
       const bridgeRef = { kind: 'device', name: bridge.name, namespace: '' } as const;
       this.#add(bridgeRef, describeSwitchBridge(map, bridge), true);
@@ -63,6 +60,10 @@ class Book {
         if (port.name === bridge.name || map.device(port.name) !== undefined) continue;
         this.#add({ ...bridgeRef, name: port.name }, describeSwitchPort(map, bridge, port), true);
       }
+    }
+    // The device that a bridge of Open vSwitch has of itself is told of already.
+    for (const device of map.look.devices) {
+      this.#add({ kind: 'device', name: device.name, namespace: device.namespace }, describeDevice(map, device), true);
     }
   }
 
