@@ -13,7 +13,7 @@ TEST_SECONDS := 800
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup modules
 setup: ## Install what is missing: Debian packages, node modules
@@ -22,9 +22,12 @@ setup: ## Install what is missing: Debian packages, node modules
 modules:
 	@infra/setup.sh modules
 
-.PHONY: demo guide test bench
+.PHONY: demo demo-article guide test bench
 demo: setup ## Three hosts in namespaces, a guest on each, every step shown and verified
 	@node test/demo/demo.ts
+
+demo-article: setup ## A provider network, a self-service network and a router between them, every command of every step shown
+	@node test/demo/article-main.ts
 
 guide: setup ## Follow a page of docs/guides, to see whether it is right: make guide G=first-overlay
 	@node test/guides/main.ts $(G)

@@ -1,8 +1,5 @@
-import { rm } from 'node:fs/promises';
-import { run as weft } from '../../cli/run.ts';
-import { agentKill9, agentStart, labDown, labList } from '../../cli/lab/index.ts';
+import { agentKill9, agentStart, labList } from '../../cli/lab/index.ts';
 import { sleep } from '#platform/async/sleep.ts';
-import { toError } from '#platform/errors/domain-error.ts';
 import { deviceNames, inPlace, kernelTables } from '../system/kernel.ts';
 import { LabWeft } from '../system/lab-weft.ts';
 import { switchFlows, switchTables } from '../system/switch-tables.ts';
@@ -10,28 +7,11 @@ import { ping, tcpCheck, tcpEcho } from '../system/traffic.ts';
 import { lacksLibvirt } from '../../cli/lab/testing/libvirt.ts';
 import { convergenceOf } from './convergence.ts';
 import { demoMachines } from './machines.ts';
+import { demoVoice, runDemos } from './voice.ts';
 
 /** The main job of weft from nothing to nothing, on real kernels and a real switch; each step is verified, and the exit code says so. */
 const LAB = 'demo';
-const started = performance.now();
-let step = 0;
-
-const say = (line: string): void => {
-  process.stdout.write(`${line}\n`);
-};
-const heading = (text: string): void => {
-  step += 1;
-  say(`\n[${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s] ${step.toString()}. ${text}`);
-};
-const verify = (holds: boolean, what: string): void => {
-  if (!holds) throw new Error(`not so: ${what}`);
-  say(`    ok  ${what}`);
-};
-const command = async (...argv: readonly string[]): Promise<void> => {
-  say(`    $ weft ${argv.join(' ')}`);
-  const code = await weft([...argv, '--lab', LAB], process.stdout, process.stderr);
-  if (code !== 0) throw new Error(`weft ${argv.join(' ')} ended with ${code.toString()}`);
-};
+const { say, heading, verify, command } = demoVoice(LAB);
 const shown = async (host: string, argv: readonly string[]): Promise<void> => {
   say(`    ${host}$ ${argv.join(' ')}`);
   const text = await inPlace({ lab: LAB, host }, argv);
@@ -218,22 +198,4 @@ const gone = async (lab: LabWeft, vxlan: string): Promise<void> => {
   }
 };
 
-const interrupted = async (): Promise<void> => {
-  process.stderr.write('\ninterrupted: taking the lab away\n');
-  await labDown(LAB);
-  process.exit(130);
-};
-process.once('SIGINT', () => void interrupted());
-process.once('SIGTERM', () => void interrupted());
-
-try {
-  // A demo that was cut short before leaves nothing in the way of this one.
-  await labDown(LAB);
-  await demo();
-  say(`\nthe demo is done in ${((performance.now() - started) / 1000).toFixed(1)} s: every step was verified`);
-} catch (thrown) {
-  process.stderr.write(`\nthe demo failed: ${toError(thrown).stack ?? ''}\n`);
-  await labDown(LAB);
-  process.exitCode = 1;
-}
-await rm(`/var/lib/weft-lab/${LAB}`, { recursive: true, force: true });
+await runDemos({ [LAB]: demo });

@@ -2,12 +2,7 @@ import type { Network, Port } from '#proto/weft/topology/v1/topology.ts';
 import { machineRun } from '../../cli/lab/index.ts';
 import { inPlace, kernelTables } from '../system/kernel.ts';
 import type { LabWeft } from '../system/lab-weft.ts';
-
-/** How a step of the demo speaks. */
-export interface DemoVoice {
-  readonly command: (...argv: readonly string[]) => Promise<void>;
-  readonly verify: (holds: boolean, what: string) => void;
-}
+import type { DemoVoice } from './voice.ts';
 
 const MACHINES = [
   { name: 'kvm1', host: 'h2' },
@@ -23,7 +18,7 @@ export const demoMachines = async (
   lab: LabWeft,
   network: Network,
   guests: number,
-  { command, verify }: DemoVoice,
+  { command, verify }: Pick<DemoVoice, 'command' | 'verify'>,
 ): Promise<void> => {
   const signal = AbortSignal.timeout(300_000);
   const ports = new Map<string, Port>();
