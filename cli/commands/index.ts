@@ -2,6 +2,7 @@ import type { Command } from '../command.ts';
 import { explainCommands } from './explain.ts';
 import { explainThingCommands } from './explain-things.ts';
 import { fdbCommands } from './fdb.ts';
+import { floatingIpCommands } from './floating-ip.ts';
 import { hostCheckCommand } from './host-check.ts';
 import { hostShowCommand } from './host-show.ts';
 import { hostCommands } from './host.ts';
@@ -11,6 +12,7 @@ import { networkCommands } from './network.ts';
 import { overlayCommands } from './overlay.ts';
 import { persistCommands } from './persist.ts';
 import { portCommands } from './port.ts';
+import { routerCommands } from './router.ts';
 import { statusCommands } from './status.ts';
 import { subnetCommands } from './subnet.ts';
 
@@ -44,6 +46,8 @@ export const commands: readonly Command[] = [
   ...networkCommands,
   ...subnetCommands,
   ...portCommands,
+  ...routerCommands,
+  ...floatingIpCommands,
   ...hostCommands,
   hostCheckCommand,
   hostShowCommand,

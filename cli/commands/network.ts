@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Network } from '#proto/weft/topology/v1/topology.ts';
 import { NetworkType } from '#proto/weft/type/v1/network.ts';
-import type { Command, Flag } from '../command.ts';
+import type { Command, Flag, Flags } from '../command.ts';
 import type { Column } from '../output/output.ts';
 import { usageError } from '../usage.ts';
 import { allPages, resolveNetwork, wholeNumber } from './resolve.ts';
@@ -29,6 +29,30 @@ const changeable: Readonly<Record<string, Flag>> = {
   'no-up': { type: 'boolean', doc: 'administratively down: takes all its ports down' },
   'auto-ports': { type: 'boolean', doc: 'an unknown device in its bridge becomes a port of its own' },
   'no-auto-ports': { type: 'boolean', doc: 'the opposite' },
+  external: { type: 'boolean', doc: 'routers may have their gateway on it, and floating IPs be taken from it' },
+  'no-external': { type: 'boolean', doc: 'the opposite' },
+  shared: { type: 'boolean', doc: 'everybody may use it; for those who give networks to others' },
+  'no-shared': { type: 'boolean', doc: 'the opposite' },
+  'port-security': { type: 'boolean', doc: 'new ports may send what is theirs only (the default)' },
+  'no-port-security': { type: 'boolean', doc: 'new ports may send anything' },
+};
+
+/** The yes and no that flags say, as the API calls it. */
+const choices = (flags: Flags): Partial<Network> => {
+  const given = {
+    admin_state_up: flags.choice('up'),
+    auto_ports: flags.choice('auto-ports'),
+    external: flags.choice('external'),
+    shared: flags.choice('shared'),
+    port_security_enabled: flags.choice('port-security'),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+};
+
+const segmentationId = (flags: Flags, type: NetworkType): number => {
+  if (flags.has('vni') && flags.has('vlan')) throw usageError('--vlan: does not go with --vni');
+  if (flags.has('vlan') && type !== NetworkType.NETWORK_TYPE_VLAN) throw usageError('--vlan: needs --type vlan');
+  return flags.has('vlan') ? wholeNumber('vlan', flags.text('vlan')) : wholeNumber('vni', flags.text('vni'));
 };
 
 /** `weft network …` */
@@ -40,7 +64,8 @@ export const networkCommands: readonly Command[] = [
     flags: {
       id: { type: 'string', value: 'UUID', doc: 'its id; made up when not given' },
       type: { type: 'string', value: 'TYPE', doc: 'vxlan (default), flat or vlan' },
-      vni: { type: 'string', value: 'NUMBER', doc: 'VNI or VLAN ID; the next free one when not given' },
+      vni: { type: 'string', value: 'NUMBER', doc: 'VNI of vxlan; the next free one when not given' },
+      vlan: { type: 'string', value: 'NUMBER', doc: 'VLAN ID of vlan; the next free one when not given' },
       'physical-network': { type: 'string', value: 'NAME', doc: 'of flat and vlan' },
       ...changeable,
     },
@@ -51,11 +76,11 @@ export const networkCommands: readonly Command[] = [
         id: flags.text('id') ?? '',
         name: args[0] ?? '',
         network_type: type,
-        segmentation_id: wholeNumber('vni', flags.text('vni')),
+        segmentation_id: segmentationId(flags, type),
         physical_network: flags.text('physical-network') ?? '',
         mtu: wholeNumber('mtu', flags.text('mtu')),
-        auto_ports: flags.choice('auto-ports') ?? false,
-        ...(flags.choice('up') !== undefined && { admin_state_up: flags.choice('up') }),
+        auto_ports: false,
+        ...choices(flags),
       });
       const topology = await connections.topology();
       output.object(
@@ -103,16 +128,9 @@ export const networkCommands: readonly Command[] = [
         network.mtu = wholeNumber('mtu', flags.text('mtu'));
         update_mask.push('mtu');
       }
-      const up = flags.choice('up');
-      if (up !== undefined) {
-        network.admin_state_up = up;
-        update_mask.push('admin_state_up');
-      }
-      const autoPorts = flags.choice('auto-ports');
-      if (autoPorts !== undefined) {
-        network.auto_ports = autoPorts;
-        update_mask.push('auto_ports');
-      }
+      const chosen = choices(flags);
+      Object.assign(network, chosen);
+      update_mask.push(...Object.keys(chosen));
       if (update_mask.length === 0) throw usageError('nothing to change: give at least one flag');
       const topology = await connections.topology();
       const request = { network, update_mask, request_id: randomUUID(), validate_only: false };

@@ -31,6 +31,8 @@ const changeable: Readonly<Record<string, Flag>> = {
   },
   up: { type: 'boolean', doc: 'administratively up' },
   'no-up': { type: 'boolean', doc: 'administratively down' },
+  'port-security': { type: 'boolean', doc: 'it may send what is its own only (the default of its network holds)' },
+  'no-port-security': { type: 'boolean', doc: 'it may send anything' },
 };
 
 const changes = ({ flags }: CommandContext): { readonly fields: Partial<Port>; readonly mask: string[] } => {
@@ -47,6 +49,8 @@ const changes = ({ flags }: CommandContext): { readonly fields: Partial<Port>; r
   }
   const up = flags.choice('up');
   if (up !== undefined) fields.admin_state_up = up;
+  const checked = flags.choice('port-security');
+  if (checked !== undefined) fields.port_security_enabled = checked;
   return { fields, mask: Object.keys(fields) };
 };
 

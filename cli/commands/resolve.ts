@@ -1,4 +1,5 @@
-import type { Network, Port, Router } from '#proto/weft/topology/v1/topology.ts';
+import type { Subnet } from '#proto/weft/ipam/v1/ipam.ts';
+import type { FloatingIp, Network, Port, Router } from '#proto/weft/topology/v1/topology.ts';
 import { DomainError, notFound } from '#platform/errors/domain-error.ts';
 import type { CommandContext } from '../command.ts';
 
@@ -38,6 +39,33 @@ export const resolveRouter = async ({ connections, signal }: CommandContext, nam
   if (UUID.test(nameOrId)) return await routers.getRouter({ id: nameOrId }, { signal });
   const found = await routers.listRouters({ name: nameOrId, page_size: 10, page_token: '' }, { signal });
   return single('router', nameOrId, found.routers);
+};
+
+/** A subnet by id, or by unique name. */
+export const resolveSubnet = async ({ connections, signal }: CommandContext, nameOrId: string): Promise<Subnet> => {
+  const ipam = await connections.ipam();
+  if (UUID.test(nameOrId)) return await ipam.getSubnet({ id: nameOrId }, { signal });
+  const subnets = await allPages(async (page_token) => {
+    const page = await ipam.listSubnets({ page_token, page_size: 1000, network_id: '' }, { signal });
+    return { items: page.subnets, next: page.next_page_token };
+  });
+  const named = subnets.filter(({ name }) => name === nameOrId);
+  return single('subnet', nameOrId, named);
+};
+
+/** A floating IP by id, or by its address. */
+export const resolveFloatingIp = async (
+  { connections, signal }: CommandContext,
+  addressOrId: string,
+): Promise<FloatingIp> => {
+  const routers = await connections.routers();
+  if (UUID.test(addressOrId)) return await routers.getFloatingIp({ id: addressOrId }, { signal });
+  const all = await allPages(async (page_token) => {
+    const page = await routers.listFloatingIps({ page_token, page_size: 1000 }, { signal });
+    return { items: page.floating_ips, next: page.next_page_token };
+  });
+  const bearing = all.filter(({ floating_ip_address }) => floating_ip_address === addressOrId);
+  return single('floating_ip', addressOrId, bearing);
 };
 
 /** All pages of a list. */

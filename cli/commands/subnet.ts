@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Subnet } from '#proto/weft/ipam/v1/ipam.ts';
+import { Ipv6AddressMode, Subnet } from '#proto/weft/ipam/v1/ipam.ts';
 import type { Command, Flag, Flags } from '../command.ts';
 import type { Column } from '../output/output.ts';
 import { usageError } from '../usage.ts';
@@ -58,13 +58,35 @@ const given = (flags: Flags): { readonly fields: Partial<Subnet>; readonly mask:
   return { fields, mask: Object.keys(fields) };
 };
 
+const MODES: Readonly<Record<string, Ipv6AddressMode>> = {
+  'dhcpv6-stateful': Ipv6AddressMode.IPV6_ADDRESS_MODE_DHCPV6_STATEFUL,
+  'dhcpv6-stateless': Ipv6AddressMode.IPV6_ADDRESS_MODE_DHCPV6_STATELESS,
+  slaac: Ipv6AddressMode.IPV6_ADDRESS_MODE_SLAAC,
+};
+
+const ipv6Mode = (flags: Flags): Partial<Subnet> => {
+  const text = flags.text('ipv6-mode');
+  if (text === undefined) return {};
+  const mode = MODES[text];
+  if (mode === undefined) throw usageError(`--ipv6-mode: "${text}" is not ${Object.keys(MODES).join(', ')}`);
+  return { ipv6_address_mode: mode };
+};
+
 /** `weft subnet …` */
 export const subnetCommands: readonly Command[] = [
   {
     path: 'subnet create',
     summary: 'create a subnet of a network',
     args: ['NETWORK', 'CIDR'],
-    flags: { id: { type: 'string', value: 'UUID', doc: 'its id; made up when not given' }, ...changeable },
+    flags: {
+      id: { type: 'string', value: 'UUID', doc: 'its id; made up when not given' },
+      'ipv6-mode': {
+        type: 'string',
+        value: 'MODE',
+        doc: 'how guests of IPv6 get addresses: dhcpv6-stateful (default), dhcpv6-stateless or slaac',
+      },
+      ...changeable,
+    },
     run: async (context) => {
       const { args, flags, connections, output, signal } = context;
       const { id: network_id } = await resolveNetwork(context, args[0] ?? '');
@@ -73,6 +95,7 @@ export const subnetCommands: readonly Command[] = [
         id: flags.text('id') ?? '',
         network_id,
         cidr: args[1] ?? '',
+        ...ipv6Mode(flags),
         ...given(flags).fields,
       });
       output.object(await ipam.createSubnet({ subnet, request_id: randomUUID(), validate_only: false }, { signal }));
