@@ -64,8 +64,11 @@ export interface HostPicture {
 /** What a figure of the host shows: all that is weft's, what is in a bridge with it, and what leads out of the host. */
 export const pictureOf = (map: HostMap): HostPicture => {
   const bridges = [...linuxBridges(map), ...switchBridges(map)].sort(byName);
-  return { bridges, namespaces: namespacesOf(map), interfaces: interfacesOf(map) };
+  return { bridges, namespaces: namespacesOf(map), interfaces: interfacesOf(map, bridges) };
 };
+
+const bearsVtep = (map: HostMap, addresses: readonly string[]): boolean =>
+  addresses.some((address) => address.split('/')[0] === map.facts.vtep);
 
 const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : 1);
 const byDevice = (a: { readonly device: string }, b: { readonly device: string }): number =>
@@ -80,7 +83,11 @@ const linuxBridges = (map: HostMap): readonly PictureBridge[] =>
       const isMapped = map.facts.physicalNetworks.has(bridge.name);
       const isHeld = map.networkOf(bridge.name) !== undefined;
       const concerns =
-        isMapped || isHeld || object !== undefined || members.some((each) => map.objectOf(each) !== undefined);
+        bearsVtep(map, bridge.addresses) ||
+        isMapped ||
+        isHeld ||
+        object !== undefined ||
+        members.some((each) => map.objectOf(each) !== undefined);
       if (!concerns) return [];
       return [
         {
@@ -166,6 +173,7 @@ const switchBridges = (map: HostMap): readonly PictureBridge[] => {
 const isOfWeft = (map: HostMap, { name, ids, ports }: SwitchBridge): boolean =>
   objectOfIds(ids) !== undefined ||
   map.facts.physicalNetworks.has(name) ||
+  bearsVtep(map, map.device(name)?.addresses ?? []) ||
   ports.some((port) => objectOfIds(port.ids) !== undefined);
 
 const switchBridge = (map: HostMap, bridge: SwitchBridge): PictureBridge => {
@@ -252,13 +260,20 @@ const namespacesOf = (map: HostMap): readonly PictureNamespace[] =>
     .filter(({ foreign, interfaces }) => !foreign || interfaces.some(({ peer }) => peer !== ''))
     .sort(byName);
 
-const interfacesOf = (map: HostMap): readonly PictureInterface[] =>
+const interfacesOf = (map: HostMap, drawn: readonly PictureBridge[]): readonly PictureInterface[] =>
   map.look.devices.flatMap((device): PictureInterface[] => {
     const { name, namespace, addresses, kind } = device;
-    if (namespace !== '' || name === 'lo' || kind === 'bridge' || map.bridgeOf(device) !== undefined) return [];
+    if (
+      namespace !== '' ||
+      name === 'lo' ||
+      kind === 'bridge' ||
+      drawn.some((bridge) => bridge.name === name) ||
+      map.bridgeOf(device) !== undefined
+    )
+      return [];
     const physical = physicalOf(map, device);
     const uses = [
-      ...(addresses.some((address) => address.split('/')[0] === map.facts.vtep) ? ['underlay'] : []),
+      ...(bearsVtep(map, addresses) ? ['underlay'] : []),
       ...(physical === '' ? [] : [`physical network ${physical}`]),
     ];
     const isOutward = map.peerOf(device) === undefined && map.switchBridge(name) === undefined;

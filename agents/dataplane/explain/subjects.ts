@@ -146,26 +146,20 @@ const ofNetns = (action: string, rest: readonly string[], namespace: string): Su
   return NOTHING;
 };
 
-const LINK_OPTIONS: ReadonlySet<string> = new Set(['dev', 'name']);
-
 const ofLink = (action: string, rest: readonly string[], namespace: string): readonly ThingRef[] => {
-  const named = after(rest, 'name') ?? after(rest, 'dev');
-  const [first = ''] = rest;
-  const device =
-    action === 'set' || action.startsWith('del')
-      ? (after(rest.slice(0, 2), 'dev') ?? first)
-      : (after(rest, 'name') ?? (LINK_OPTIONS.has(first) ? named : first));
-  const peer = rest.indexOf('peer');
-  const words = peer < 0 ? [] : rest.slice(peer + 1);
-  const peerNamespace = after(words, 'netns') ?? namespace;
-  const own = peer < 0 ? rest : rest.slice(0, peer);
+  const at = rest.indexOf('peer');
+  const [own, peer] = at < 0 ? [rest, []] : [rest.slice(0, at), rest.slice(at + 1)];
+  const [first = ''] = own;
+  const given = first === 'dev' || first === 'name' ? own[1] : first;
+  const isNew = action === 'add';
+  const device = isNew ? (after(own, 'name') ?? given) : given;
+  const renamed = isNew ? undefined : after(own, 'name');
   const moved = after(own, 'netns');
-  const renamed = action === 'set' ? after(own, 'name') : undefined;
   return [
     ...devices([device, renamed], namespace),
     // What is known of a device goes with it.
     ...(moved === undefined ? [] : devices([renamed ?? device], moved)),
-    ...devices([after(words, 'name')], peerNamespace),
+    ...devices([after(peer, 'name')], after(peer, 'netns') ?? namespace),
   ];
 };
 
