@@ -10,6 +10,7 @@ import { parseVni } from '#platform/net/vni.ts';
 import { client } from '#platform/rpc/client.ts';
 import type { RpcService } from '#platform/rpc/handlers.ts';
 import { agentService } from './api/agent-service.ts';
+import { composeEdge } from './compose-edge.ts';
 import { composeLibvirt } from './compose-libvirt.ts';
 import { composeExplain } from './compose-explain.ts';
 import { composeHostCheck } from './compose-host-check.ts';
@@ -163,6 +164,7 @@ export const composeAgent = async (
     },
   };
   const shares = { database, files, events: agent.events };
+  const edge = composeEdge(config, { files, events: agent.events, ports: agent }, log);
   const overlays = composeOverlays(config, shares, log);
   const explain = composeExplain(config, { ...shares, mesh: { agent, dataplane } }, log);
   const persistence = composePersistence(config, shares, overlays.component, log);
@@ -191,11 +193,11 @@ export const composeAgent = async (
   );
   return {
     components: [
-      ...[clients, nats, ovsdb, explain.component, dataplane, libvirt.records, agent, catchUp],
+      ...[clients, nats, ovsdb, explain.component, dataplane, libvirt.records, agent, catchUp, ...edge.components],
       ...[overlays.component, persistence.component, ...libvirt.components],
     ],
     services: [
-      agentService({ agent, dataplane, host, underlayMtu }),
+      agentService({ agent, dataplane, host, underlayMtu, edgeOperations: edge.operations }),
       ...[overlays.service, persistence.service, hostCheck, libvirt.service, explain.service],
     ],
   };

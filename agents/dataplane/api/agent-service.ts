@@ -25,11 +25,13 @@ export interface AgentApiTools {
   readonly dataplane: Dataplane;
   readonly host: HostIdentity;
   readonly underlayMtu: number;
+  /** Operations done for what the host serves besides forwarding. */
+  readonly edgeOperations: () => number;
 }
 
 /** weft.agent.v1 over one host's agent. */
 export const agentService = (tools: AgentApiTools): RpcService => {
-  const { agent, dataplane, host, underlayMtu } = tools;
+  const { agent, dataplane, host, underlayMtu, edgeOperations } = tools;
 
   const workersFor = (networkId: string): readonly NetworkWorker[] =>
     networkId === '' ? agent.networks.all : [agent.networks.require(parseUuid('network_id', networkId))];
@@ -59,7 +61,7 @@ export const agentService = (tools: AgentApiTools): RpcService => {
         ports: agent.devices.views.map(toWirePort),
         control_plane: agent.controlPlane,
         epoch: agent.epoch,
-        operation_count: String(agent.operations),
+        operation_count: String(agent.operations + edgeOperations()),
         start_time: agent.startTime.toISOString(),
       };
       return await Promise.resolve(state);

