@@ -129,22 +129,20 @@ const boot = async (outer: CommandContext): Promise<number | undefined> => {
   }
   const network = await topology.getNetwork({ id: port.network_id }, { signal });
   const spec = await guestPort(context, port, network);
+  if (flags.on('real') && flags.on('dhcp'))
+    throw usageError('--dhcp is for guests that are namespaces, not for --real');
   const guest = flags.on('real')
     ? await machineBoot(
         { lab, host, name, port: spec, network: await libvirtNetwork(context, lab, host, network) },
         signal,
       )
-    : await vmBoot({ lab, host, name, port: spec }, signal);
+    : await vmBoot({ lab, host, name, port: spec, dhcp: flags.on('dhcp') }, signal);
   output.text(
     `booted ${name} on ${host}: port ${port.id}, ${guest.tap}, ${guest.port.ips.map(({ address }) => address).join(' ')}`,
   );
   output.data({
-    name,
-    host,
-    port_id: port.id,
-    tap: guest.tap,
-    mac_address: port.mac_address,
-    fixed_ips: port.fixed_ips,
+    ...{ name, host, port_id: port.id, tap: guest.tap, mac_address: port.mac_address, fixed_ips: port.fixed_ips },
+    ...(guest.resolvConf !== undefined && { resolv_conf: guest.resolvConf }),
   });
   return undefined;
 };
@@ -397,6 +395,7 @@ export const labCommands: readonly Command[] = [
       name: NAME,
       network: { type: 'string', value: 'NETWORK', doc: 'makes a port in this network' },
       port: { type: 'string', value: 'PORT', doc: 'takes this port' },
+      dhcp: { type: 'boolean', doc: 'asks for its address by DHCP, rather than to have it' },
       real: { type: 'boolean', doc: 'a virtual machine of the libvirt of that host; a namespace otherwise' },
     },
     run: boot,

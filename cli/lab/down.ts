@@ -8,7 +8,16 @@ import { endProcesses } from './end.ts';
 import { DEFAULT_LAB, LAB_MARK, parseLabName } from './names.ts';
 import type { LabName } from './names.ts';
 import { namespacesOf } from './namespaces.ts';
-import { allProcesses, bootId, hasMark, isAlive, namespaceInode, networkNamespaceOf, processInfo } from './proc.ts';
+import {
+  allProcesses,
+  bootId,
+  hasMark,
+  isAlive,
+  namespaceInode,
+  networkNamespaceOf,
+  processInfo,
+  utsNamespaceOf,
+} from './proc.ts';
 import type { ProcessInfo } from './proc.ts';
 import { Tools } from './run.ts';
 import { removeSharedFolders } from './shared-folders.ts';
@@ -47,13 +56,14 @@ export const takeDown = async (name: LabName, options: LabDownOptions, signal: A
   const tools = new Tools();
   const ended = new Set<number>();
   const removed = new Set<string>();
+  const hosts = new Set<number>();
   let quiet = 0;
   // A tool of a killed maker may still be at work, and make one more namespace: only what stays away is gone.
   for (let round = 0; quiet < 2; round += 1) {
     if (round === ROUNDS) {
       throw new DomainError('conflict', 'LAB_COMES_BACK', `something keeps making parts of lab ${name}`);
     }
-    const find = (): readonly ProcessInfo[] => processesOf(store);
+    const find = (): readonly ProcessInfo[] => processesOf(store, hosts);
     const found = find();
     for (const { pid } of found) ended.add(pid);
     // The first process of a container is deaf to SIGTERM unless it says otherwise.
@@ -83,8 +93,12 @@ export const takeDown = async (name: LabName, options: LabDownOptions, signal: A
 const inContainers = (lab: LabName): readonly ProcessInfo[] =>
   [...processesInCgroup(lab)].flatMap((pid) => processInfo(pid) ?? []);
 
-/** All processes of a lab but this one: those in its namespaces and containers, those with its mark, those its records name. */
-const processesOf = (store: LabStore): readonly ProcessInfo[] => {
+/**
+ * All processes of a lab but this one: those in its namespaces and containers, those with its mark, those its records name,
+ * and those of its hosts, also in network namespaces that a host's agent made. `hosts` gathers UTS namespaces of hosts: they
+ * are known as long as one process of theirs has been seen.
+ */
+const processesOf = (store: LabStore, hosts: Set<number>): readonly ProcessInfo[] => {
   const inodes = new Set(namespacesOf(store.name).flatMap((namespace) => namespaceInode(namespace) ?? []));
   const lab = attempt(() => store.lab(), undefined);
   const mark = lab === undefined ? undefined : `${LAB_MARK}=${lab.id}`;
@@ -94,14 +108,21 @@ const processesOf = (store: LabStore): readonly ProcessInfo[] => {
     records.flatMap(({ identity }) => (identity !== undefined && isAlive(identity) ? [identity.pid] : [])),
   );
   const contained = processesInCgroup(store.name);
-  return allProcesses().filter(
+  const all = allProcesses().filter(({ pid }) => pid !== process.pid);
+  const own = utsNamespaceOf(process.pid);
+  const known = all.filter(
     ({ pid }) =>
-      pid !== process.pid &&
-      (recorded.has(pid) ||
-        contained.has(pid) ||
-        inodes.has(networkNamespaceOf(pid) ?? -1) ||
-        (mark !== undefined && hasMark(pid, mark))),
+      recorded.has(pid) ||
+      contained.has(pid) ||
+      inodes.has(networkNamespaceOf(pid) ?? -1) ||
+      (mark !== undefined && hasMark(pid, mark)),
   );
+  for (const { pid } of known) {
+    const uts = utsNamespaceOf(pid);
+    if (uts !== undefined && uts !== own) hosts.add(uts);
+  }
+  const pids = new Set(known.map(({ pid }) => pid));
+  return all.filter(({ pid }) => pids.has(pid) || hosts.has(utsNamespaceOf(pid) ?? -1));
 };
 
 /** The state directory goes if it bears the lab's marker or is empty; the name last of all. */

@@ -17,6 +17,9 @@ export interface GuestPortSpec {
   readonly mtu: number;
 }
 
+/** What a device has that nobody has told of its network's MTU. */
+export const ETHERNET_MTU = 1_500;
+
 /** The guest's own device, and what stands in for it while it moves. */
 export const GUEST_DEVICE = 'eth0';
 export const INCOMING_DEVICE = 'mig0';
@@ -40,11 +43,14 @@ export const parseGuestPort = (spec: GuestPortSpec): GuestPort => ({
 /** The tap of a port, as libvirt and Nova name it. */
 export const guestTap = (port: GuestPort): string => tapName(parseUuid('port.id', port.id));
 
-/** Lines of `ip -batch`, for the guest's namespace: a device of the guest and its tap, still side by side. */
-export const pairLines = (port: GuestPort, device: string): readonly string[] => {
+/**
+ * Lines of `ip -batch`, for the guest's namespace: a device of the guest and its tap, still side by side. The guest's end has
+ * another MTU where it is still to learn of the network's.
+ */
+export const pairLines = (port: GuestPort, device: string, guestMtu = port.mtu): readonly string[] => {
   const mtu = port.mtu.toString();
   return [
-    `link add name ${device} address ${port.mac} mtu ${mtu} type veth peer name ${guestTap(port)} address ${tapMac(port.mac)} mtu ${mtu}`,
+    `link add name ${device} address ${port.mac} mtu ${guestMtu.toString()} type veth peer name ${guestTap(port)} address ${tapMac(port.mac)} mtu ${mtu}`,
     `link set dev ${device} up`,
   ];
 };

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { attempt } from './attempt.ts';
 import { guestNamespace } from './names.ts';
 import { holderOf } from './place.ts';
@@ -17,6 +17,8 @@ export interface Guest {
   readonly port: GuestPort;
   /** Whether its namespace is there, or qemu runs. */
   readonly alive: boolean;
+  /** The file of its name servers, where it asked for its address. */
+  readonly resolvConf?: string;
   /** A virtual machine of the host's libvirt. */
   readonly isMachine: boolean;
 }
@@ -28,6 +30,7 @@ export const shown = (store: LabStore, record: GuestRecord): Guest => ({
   ...(record.movingTo === undefined ? {} : { movingTo: record.movingTo }),
   tap: record.tap,
   port: record.port,
+  ...(existsSync(store.resolvPath(record.name)) ? { resolvConf: store.resolvPath(record.name) } : {}),
   alive:
     record.kind === 'machine'
       ? attempt(() => isMachineAlive(store, record), false)

@@ -1,6 +1,8 @@
 import { attempt } from './attempt.ts';
 import { endProcesses } from './end.ts';
+import { askForAddress } from './guest-dhcp.ts';
 import {
+  ETHERNET_MTU,
   GUEST_DEVICE,
   guestTap,
   INCOMING_DEVICE,
@@ -32,6 +34,8 @@ export interface VmBootOptions {
   readonly host: string;
   readonly name: string;
   readonly port: GuestPortSpec;
+  /** Whether it asks for its address, by DHCP, rather than to have it. */
+  readonly dhcp?: boolean;
 }
 
 /** A guest of a lab. */
@@ -44,8 +48,9 @@ const GRACE_MS = 1_000;
 
 /**
  * Boots a guest: its device `eth0` is complete before the tap appears on the host, in one step with its name, address and MTU,
- * and up. On a host with Open vSwitch it is put into `br-int` then, as libvirt does. Rejects with `exists` for a name in use,
- * `not_found` for an unknown host, `invalid` for a bad port, `precondition` for a host without that bridge; nothing is left then.
+ * and up. On a host with Open vSwitch it is put into `br-int` then, as libvirt does. With `dhcp` it has no address before it
+ * was given one. Rejects with `exists` for a name in use, `not_found` for an unknown host, `invalid` for a bad port,
+ * `precondition` for a host without that bridge and for a guest that is given no address; nothing is left then.
  */
 export const vmBoot = async (options: VmBootOptions, signal: AbortSignal): Promise<Guest> => {
   const store = existingLab(parseLabName('lab', options.lab));
@@ -67,7 +72,13 @@ export const vmBoot = async (options: VmBootOptions, signal: AbortSignal): Promi
   try {
     await tools.run('ip', ['netns', 'add', namespace], signal);
     await setInNamespace(tools, namespace, GUEST_STATION, signal);
-    const lines = ['link set dev lo up', ...pairLines(port, GUEST_DEVICE), ...stationLines(port, GUEST_DEVICE, 'add')];
+    const dhcp = options.dhcp === true;
+    const lines = [
+      'link set dev lo up',
+      ...(dhcp
+        ? pairLines(port, GUEST_DEVICE, ETHERNET_MTU)
+        : [...pairLines(port, GUEST_DEVICE), ...stationLines(port, GUEST_DEVICE, 'add')]),
+    ];
     const plug = plugLine(port, hostNamespace(store.name, host.name));
     if (hasSwitches(lab)) {
       await tools.ipBatch(namespace, lines, signal);
@@ -75,6 +86,7 @@ export const vmBoot = async (options: VmBootOptions, signal: AbortSignal): Promi
       await tools.ipBatch(namespace, [plug], signal);
     } else await tools.ipBatch(namespace, [...lines, plug], signal);
     await plugIn(store, host, record, tools, signal);
+    if (dhcp) await askForAddress(store, { name, namespace, labId: lab.id }, signal);
     const running: GuestRecord = { ...record, phase: 'running' };
     store.writeGuest(running);
     return shown(store, running);

@@ -59,7 +59,8 @@ export const furnishHost = async (
 ): Promise<void> => {
   const holder = await startHolder(store, lab, host, signal);
   const data = store.dataDir(host.name);
-  mkdirSync(data, { recursive: true, mode: 0o700 });
+  // Daemons of the agent that are no longer root have files below.
+  mkdirSync(data, { recursive: true, mode: 0o711 });
   makeMountPoint(HOST_DATA_DIR);
   const inHost = async (...argv: readonly string[]): Promise<void> => {
     await runInHost(store, host, argv, tools, signal);

@@ -1,6 +1,6 @@
 import { release } from 'node:os';
 import { runProgram, toolEnvironment } from './run.ts';
-import { findTool, installCommand, PACKAGES, SWITCH_TOOLS } from './tools.ts';
+import { findTool, GUEST_TOOLS, installCommand, PACKAGES, SWITCH_TOOLS } from './tools.ts';
 import type { Tool } from './tools.ts';
 
 /** One thing a lab needs of this machine. */
@@ -47,7 +47,7 @@ export const preflight = async (
   machine: PreflightMachine = { uid: process.getuid?.() ?? -1, find: findTool },
 ): Promise<Preflight> => {
   const tools = (Object.keys(PACKAGES) as Tool[])
-    .filter((tool) => wish.switches === true || !SWITCH_TOOLS.has(tool))
+    .filter((tool) => (wish.switches === true || !SWITCH_TOOLS.has(tool)) && !GUEST_TOOLS.has(tool))
     .map((tool) => toolCheck(tool, machine.find(tool)));
   const root: PreflightCheck = {
     what: 'root',

@@ -44,6 +44,9 @@ export const processArguments = (pid: number): readonly string[] =>
 /** The inode of its network namespace, by which namespaces are told apart; undefined when it is gone. */
 export const networkNamespaceOf = (pid: number): number | undefined => inode(`/proc/${pid.toString()}/ns/net`);
 
+/** The inode of its UTS namespace; undefined when it is gone. */
+export const utsNamespaceOf = (pid: number): number | undefined => inode(`/proc/${pid.toString()}/ns/uts`);
+
 /** The inode of the namespace that `ip netns` knows by that name; undefined when there is none. */
 export const namespaceInode = (name: string): number | undefined => inode(`/run/netns/${name}`);
 

@@ -144,8 +144,14 @@ export class LabStore {
     replace(this.#path('guest', `${record.name}.json`), record);
   }
 
+  /** Where a guest that asks for its address has its name servers. */
+  resolvPath(name: GuestName): string {
+    return this.#path('guest', `${name}.resolv.conf`);
+  }
+
   /** Forgets a guest; nothing happens when it is not known. */
   forgetGuest(name: GuestName): void {
+    rmSync(this.resolvPath(name), { force: true });
     rmSync(this.#path('guest', `${name}.json`), { force: true });
   }
 

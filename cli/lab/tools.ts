@@ -20,6 +20,7 @@ export const PACKAGES = {
   'ovsdb-server': 'openvswitch-switch',
   'ovsdb-tool': 'openvswitch-switch',
   'redis-server': 'redis-server',
+  udhcpc: 'udhcpc',
 } as const;
 
 export type Tool = keyof typeof PACKAGES;
@@ -32,6 +33,9 @@ export const SWITCH_TOOLS: ReadonlySet<Tool> = new Set<Tool>([
   'ovsdb-server',
   'ovsdb-tool',
 ]);
+
+/** Those that only guests use that ask for their address. */
+export const GUEST_TOOLS: ReadonlySet<Tool> = new Set<Tool>(['udhcpc']);
 
 const found = new Map<Tool, string>();
 
