@@ -95,6 +95,8 @@ export interface OwnedNetwork {
   readonly devices: readonly string[];
   /** Devices in its bridge that are to be let go with it. */
   readonly ports?: readonly string[];
+  /** The bridge to its physical network; `isLast` when no other network here needs it. */
+  readonly providerBridge?: { readonly name: string; readonly isOurs: boolean; readonly isLast: boolean };
   /** What of the host's own its bridge bears, and the interface that it came from. */
   readonly home?: { readonly at: HostInterface; readonly routes: readonly InterfaceRoute[]; readonly of: string };
 }

@@ -10,3 +10,12 @@ export interface UplinkSettings {
   /** Resolves when the control plane answers; rejects when it does not. */
   readonly reach: (signal: AbortSignal) => Promise<void>;
 }
+
+/** Of a host that has none. */
+export const NO_UPLINKS: UplinkSettings = {
+  hostId: '',
+  mappings: new Map(),
+  movesAddresses: false,
+  reachWithinMs: 0,
+  reach: async () => Promise.resolve(),
+};

@@ -3,6 +3,7 @@ import type { Log } from '#platform/log/log.ts';
 import type { Dataplane, KernelEvent, NetworkDevices, OwnedNetwork } from '../../model/host.ts';
 import type { HostIdentity, NetworkChange, NetworkFacts, NetworkIntent } from '../../model/intent.ts';
 import type { Operation, Outcome } from '../../model/operation.ts';
+import { NO_UPLINKS } from '../../model/uplinks.ts';
 import type { UplinkSettings } from '../../model/uplinks.ts';
 import { BatchChild } from '../../sys/batch-child.ts';
 import { HostCommands } from '../../sys/command.ts';
@@ -29,14 +30,6 @@ export interface LinuxBridgeOptions {
   /** Words that enter another network namespace, e.g. `['ip', 'netns', 'exec', name]`; this process' own without. */
   readonly prefix?: readonly string[];
 }
-
-const NO_UPLINKS: UplinkSettings = {
-  hostId: '',
-  mappings: new Map(),
-  movesAddresses: false,
-  reachWithinMs: 0,
-  reach: async () => Promise.resolve(),
-};
 
 const OWN = /^(?:brq|vxlan-)/;
 

@@ -7,7 +7,7 @@ import { baseFlows } from './flows.ts';
 import { BRIDGE_MARK, TUNNEL_MARK } from './marks.ts';
 import { bridgeKey, operationsOn } from './operations.ts';
 import { TABLES } from './pipeline.ts';
-import type { Site } from './plan.ts';
+import type { Site } from './site.ts';
 import { tunnelOptions } from './tunnel.ts';
 
 /** As ovs-vswitchd.conf.db(5) calls what the agent speaks. */

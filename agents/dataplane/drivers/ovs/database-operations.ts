@@ -30,8 +30,12 @@ export const databaseOperations = (
       return onInterface(view, change.device, { type: 'vxlan', options: toMap(change.options) });
     case 'set-mtu':
       return onInterface(view, change.device, { mtu_request: change.mtu });
+    case 'set-peer':
+      return onInterface(view, change.device, { type: 'patch', options: new Map([['peer', change.peer]]) });
     case 'delete-port':
       return deletePort(view, change.device);
+    case 'delete-bridge':
+      return deleteBridge(view);
   }
 };
 
@@ -152,6 +156,11 @@ const deletePort = (view: SwitchView, device: string): readonly DatabaseOperatio
   return port === undefined
     ? []
     : [mutate(Bridge, [['_uuid', '==', bridgeRow(view).uuid]], [['ports', 'delete', [port.portUuid]]])];
+};
+
+const deleteBridge = (view: SwitchView): readonly DatabaseOperation[] => {
+  const bridge = view.bridgeRow;
+  return bridge === undefined ? [] : [mutate(OpenVswitch, [], [['bridges', 'delete', [bridge.uuid]]])];
 };
 
 const onInterface = (

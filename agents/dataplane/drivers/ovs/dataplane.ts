@@ -3,10 +3,11 @@ import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import type { Component } from '#platform/lifecycle/component.ts';
 import type { Log } from '#platform/log/log.ts';
 import { parseUuid } from '#platform/net/names.ts';
-import { parseVni } from '#platform/net/vni.ts';
+import type { Vni } from '#platform/net/vni.ts';
 import type { Dataplane, KernelEvent, LinkEvent, NetworkDevices, OwnedNetwork } from '../../model/host.ts';
-import type { HostIdentity, NetworkChange, NetworkIntent } from '../../model/intent.ts';
+import type { HostIdentity, NetworkChange, NetworkFacts, NetworkIntent } from '../../model/intent.ts';
 import type { Operation, Outcome } from '../../model/operation.ts';
+import { NO_UPLINKS } from '../../model/uplinks.ts';
 import type { UplinkSettings } from '../../model/uplinks.ts';
 import { isolationOf } from '../../plan/isolation.ts';
 import { OpenFlowConnection } from '../../protocols/openflow/connection.ts';
@@ -23,17 +24,19 @@ import type { SwitchTools } from './apply.ts';
 import { checksumRemedy } from './checksum-remedy.ts';
 import { ChecksumWatch } from './checksum-watch.ts';
 import { DeviceMerge } from './device-merge.ts';
-import { sharedDevices, udpPortOf } from './devices.ts';
+import { patchNames, sharedDevices, udpPortOf } from './devices.ts';
 import { named } from './flow-spec.ts';
 import type { FlowSpec } from './flow-spec.ts';
 import { concernsBase, suspectOf } from './foreign-changes.ts';
 import type { Suspect } from './foreign-changes.ts';
-import { networkMark, vniOfMark } from './marks.ts';
+import { isPhysicalMark, networkMark, physicalMark, vniOfMark } from './marks.ts';
 import type { ObservedOvsNetwork, SwitchPorts } from './observed.ts';
 import { CONTROLLER_ID, cookieOf, WHOLE_COOKIE } from './pipeline.ts';
 import { planNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
-import type { Site } from './plan.ts';
+import type { Site } from './site.ts';
+import { bridgeOf, runsByBridge } from './operations.ts';
 import { PortNumbers } from './port-numbers.ts';
+import { ProviderBridges } from './provider-bridges.ts';
 import { rowsOf } from './rows.ts';
 import { SharedBase } from './shared-base.ts';
 import type { DatapathSetting } from './shared-base.ts';
@@ -78,6 +81,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   readonly #base: SharedBase;
   readonly #checksums: ChecksumWatch;
   readonly #tools: SwitchTools;
+  readonly #providers: ProviderBridges;
   readonly #sysctl: Sysctl;
   readonly #listed = Promise.withResolvers<void>();
   #listening: Disposable | undefined;
@@ -98,8 +102,16 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
         const type = view.bridgeRow?.row.datapath_type;
         return type !== undefined && type !== 'netdev';
       },
+      providerBridge: (provider) => this.#providers.bridgeOf(provider),
     };
     this.#view = view;
+    this.#providers = new ProviderBridges({
+      ...{ rows: database.replica, inner: view, commands, dial: options.dial, runDir: options.runDir, log },
+      settings: options.uplinks ?? NO_UPLINKS,
+      suspect: (device, line) => {
+        this.#queue.push({ kind: 'row', device, line });
+      },
+    });
     this.#devices = new DeviceMerge(bridge);
     this.#openflow = new OpenFlowConnection({
       dial: options.dial,
@@ -206,6 +218,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     this.#listening = replica.listen({
       onChange: (changes) => {
         this.#takePorts();
+        this.#providers.update(changes);
         if (changes.some((change) => concernsBase(change, this.#site.bridge))) this.#base.suspect();
       },
       onConnected: () => {
@@ -223,14 +236,21 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   async stop(): Promise<void> {
     this.#listening?.[Symbol.dispose]();
     await Promise.all([this.#links.stop(), this.#base.stop(), this.#checksums.stop(), this.#openflow.stop()]);
+    await this.#providers.stop();
   }
 
-  devicesOf(): NetworkDevices {
-    return sharedDevices(this.#site.bridge, this.#site.host.vtep.udpPort);
+  devicesOf({ provider }: NetworkFacts): NetworkDevices {
+    const shared = sharedDevices(this.#site.bridge, this.#site.host.vtep.udpPort);
+    if (provider === undefined) return shared;
+    return { ...shared, tunnel: patchNames(this.#providers.bridgeOf(provider).name).inner };
+  }
+
+  async refusal(network: NetworkFacts, signal: AbortSignal): Promise<string | undefined> {
+    return await this.#providers.refusal(network, signal);
   }
 
   isOwnDevice(name: string): boolean {
-    return name === this.#site.bridge || udpPortOf(name) !== undefined;
+    return name === this.#site.bridge || udpPortOf(name) !== undefined || this.#providers.isOwnDevice(name);
   }
 
   async observe(intent: NetworkIntent, signal: AbortSignal): Promise<ObservedOvsNetwork> {
@@ -244,8 +264,12 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
       if (index !== undefined) indexes.set(device, index);
     }
     const exposed = await this.#exposed(devices, signal);
-    const ports = this.#view.ports();
-    return { rows: rowsOf(flows), flows, ports, devices, exposed, indexes, ...(mark !== undefined && { mark }) };
+    const provider = await this.#providers.observe(intent, signal);
+    return {
+      ...{ rows: rowsOf(flows), flows, ports: this.#view.ports(), devices, exposed, indexes },
+      ...(provider !== undefined && { provider }),
+      ...(mark !== undefined && { mark }),
+    };
   }
 
   async observeOwned(signal: AbortSignal): Promise<ReadonlyMap<string, OwnedNetwork>> {
@@ -258,12 +282,22 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
       if (vni === undefined) continue;
       owned.set(value, {
         networkId: parseUuid(key, value),
-        vni: parseVni(key, vni),
+        vni,
         devices: [],
+        ...this.#providerOf(vni),
         ports: ports.filter(({ isOurs, networkOf }) => isOurs && networkOf === value).map(({ device }) => device),
       });
     }
     return owned;
+  }
+
+  /** Where a network's physical network is, and whether it is the last here on that. */
+  #providerOf(vni: Vni): Pick<OwnedNetwork, 'providerBridge'> {
+    const ids = this.#view.bridgeRow?.row.external_ids ?? new Map<string, string>();
+    const physicalNetwork = ids.get(physicalMark(vni));
+    if (physicalNetwork === undefined) return {};
+    const others = [...ids].filter(([key, value]) => isPhysicalMark(key) && value === physicalNetwork);
+    return { providerBridge: { ...this.#providers.bridgeInUse(physicalNetwork), isLast: others.length === 1 } };
   }
 
   plan(_host: HostIdentity, intent: NetworkIntent, observed: ObservedOvsNetwork): readonly Operation[] {
@@ -288,7 +322,14 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   }
 
   async apply(operations: readonly Operation[], signal: AbortSignal): Promise<readonly Outcome[]> {
-    return await applyOperations(this.#tools, operations, signal);
+    const outcomes: Outcome[] = [];
+    for (const run of runsByBridge(operations)) {
+      const bridge = bridgeOf(run[0]) ?? this.#site.bridge;
+      const tools = bridge === this.#site.bridge ? this.#tools : this.#providers.toolsOf(bridge, this.#tools);
+      outcomes.push(...(await applyOperations(tools, run, signal)));
+    }
+    if (operations.some(({ kind }) => kind === 'delete-bridge')) await this.#providers.forgetGone();
+    return outcomes;
   }
 
   async *events(signal: AbortSignal): AsyncGenerator<KernelEvent, void> {

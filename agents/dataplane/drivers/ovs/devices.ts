@@ -12,6 +12,15 @@ export const udpPortOf = (device: string): number | undefined => {
   return udpPort === undefined ? undefined : Number(udpPort);
 };
 
+/** The bridge that the agent makes of an interface, for a physical network. */
+export const providerBridgeName = (physicalNetwork: string): string => `br-${physicalNetwork}`;
+
+/** The two ends of the cable between the integration bridge and another, as Neutron names them. */
+export const patchNames = (bridge: string): { readonly inner: string; readonly outer: string } => ({
+  inner: `int-${bridge}`,
+  outer: `phy-${bridge}`,
+});
+
 /** All networks of a host share its integration bridge and its tunnel. */
 export const sharedDevices = (bridge: string, udpPort: number): NetworkDevices => ({
   bridge,

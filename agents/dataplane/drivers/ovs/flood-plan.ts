@@ -7,6 +7,7 @@ import { floodDestination } from '../../plan/wanted-rows.ts';
 import type { FlowSpec } from './flow-spec.ts';
 import { sameSpec, specKey } from './flow-text.ts';
 import { networkFlows } from './flows.ts';
+import type { FlowUplink } from './flows.ts';
 import type { BridgeOperations } from './operations.ts';
 import { floodTargets } from './rows.ts';
 
@@ -26,11 +27,13 @@ export const planFlood = (
   devices: readonly string[],
   observed: readonly FlowSpec[],
   steps: BridgeOperations,
+  uplink?: FlowUplink,
 ): FloodPlan => {
   const { networkId } = intent;
-  const flows = networkFlows(intent.vni);
+  const flows = networkFlows(intent.vni, {}, uplink);
   const there = byKey(observed);
-  const targets = floodTargets(observed);
+  const found = floodTargets(observed);
+  const targets = { ...found, devices: found.devices.filter((device) => device !== uplink?.device) };
   const destinations = destinationsOf(host, intent);
   const wanted = byKey(flows.flood(sorted(devices), sortedDestinations(destinations)));
   const union = byKey(
@@ -61,10 +64,11 @@ export const planChangedFlood = (
   intent: NetworkIntent,
   change: NetworkChange,
   steps: BridgeOperations,
+  uplink?: FlowUplink,
 ): readonly Operation[] => {
   if (!isAboutFlood(change)) return [];
   const { networkId } = intent;
-  const flows = networkFlows(intent.vni);
+  const flows = networkFlows(intent.vni, {}, uplink);
   const devices = new Set([...intent.ports.values()].map(({ device }) => device));
   const devicesBefore = new Set(devices);
   for (const { after } of change.ports.values())

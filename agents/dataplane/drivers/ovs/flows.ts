@@ -29,7 +29,7 @@ const move = (from: FieldName, to: FieldName): ActionSpec => ({ kind: 'move', fr
 const output = (device: string): ActionSpec => ({ kind: 'output', device });
 
 /** A MAC address as a number in network byte order. */
-const macNumber = (mac: MacAddress): bigint => {
+export const macNumber = (mac: MacAddress): bigint => {
   let value = 0;
   for (let at = 0; at < mac.length; at += 3) value = value * 256 + Number.parseInt(mac.slice(at, at + 2), 16);
   return BigInt(value);
@@ -94,12 +94,14 @@ export const baseFlows = ({ directsSolicitations = false }: PipelineOptions = {}
 export interface NetworkFlows {
   /** What a guest sends belongs to the network. */
   fromPort(device: string): FlowSpec;
-  /** What comes out of a tunnel with the network's VNI belongs to it. */
-  fromTunnel(): FlowSpec;
+  /** What comes from outside belongs to the network: out of a tunnel with its VNI, or from its physical network. */
+  fromOutside(): FlowSpec;
   /** Answers ARP or neighbour solicitations for an address that is elsewhere. */
   responder(ip: IpAddress, mac: MacAddress): FlowSpec;
   /** Leads to a guest of this host. */
   toPort(mac: MacAddress, device: string): FlowSpec;
+  /** Leads what is for no guest of this host to the physical network; none where VXLAN carries the network. */
+  toUplink(): readonly FlowSpec[];
   /** Leads to a guest of another host. */
   toRemote(mac: MacAddress, to: Destination): FlowSpec;
   /** All parts of the flood list, for what guests send and for what comes out of tunnels. */
@@ -109,7 +111,26 @@ export interface NetworkFlows {
 /** Outputs in one flow: a flow and its message stay well below 64 KiB. */
 export const FLOOD_PART_SIZE = 512;
 
-export const networkFlows = (vni: Vni, { directsSolicitations = false }: PipelineOptions = {}): NetworkFlows => {
+/** The way of a network to its physical network. */
+export interface FlowUplink {
+  /** The patch port. */
+  readonly device: string;
+  /** The tag of its frames beyond; none for untagged ones. */
+  readonly vlan?: number | undefined;
+}
+
+/** The bit of `vlan_vid` that a frame with a tag has (OpenFlow 1.5 §7.2.3.8). */
+const TAGGED = 0x1000n;
+const UNTAGGED = { vlan_vid: 0n };
+const DOT1Q = 0x8100;
+/** The bit of a MAC address that broadcasts and multicasts have. */
+const GROUP_BIT = 0x0100_0000_0000n;
+
+export const networkFlows = (
+  vni: Vni,
+  { directsSolicitations = false }: PipelineOptions = {},
+  uplink?: FlowUplink,
+): NetworkFlows => {
   const cookie = cookieOf(vni);
   const metadata = BigInt(vni);
   const entry = (
@@ -127,6 +148,14 @@ export const networkFlows = (vni: Vni, { directsSolicitations = false }: Pipelin
     set(ipVersion(address) === 4 ? 'tun_dst' : 'tun_ipv6_dst', ipToBigInt(address)),
     output(tunnelName(udpPort)),
   ];
+  const tag = uplink?.vlan === undefined ? undefined : TAGGED | BigInt(uplink.vlan);
+  const leave: readonly ActionSpec[] =
+    uplink === undefined
+      ? []
+      : [
+          ...(tag === undefined ? [] : ([{ kind: 'push_vlan', ethertype: DOT1Q }, set('vlan_vid', tag)] as const)),
+          output(uplink.device),
+        ];
   const parts = (fromTunnel: bigint, outputs: readonly (readonly ActionSpec[])[]): readonly FlowSpec[] => {
     const flows: FlowSpec[] = [];
     for (let part = 0; part * FLOOD_PART_SIZE < outputs.length; part += 1) {
@@ -134,7 +163,7 @@ export const networkFlows = (vni: Vni, { directsSolicitations = false }: Pipelin
       const isLast = (part + 1) * FLOOD_PART_SIZE >= outputs.length;
       flows.push(
         entry(TABLES.flood, { metadata, [FROM_TUNNEL]: fromTunnel, [FLOOD_PART]: BigInt(part) }, [
-          ...(part === 0 && fromTunnel === 0n ? [set('tun_id', metadata)] : []),
+          ...(part === 0 && fromTunnel === 0n && uplink === undefined ? [set('tun_id', metadata)] : []),
           ...some,
           ...(isLast ? [] : [set(FLOOD_PART, BigInt(part + 1)), { kind: 'resubmit', table: TABLES.flood } as const]),
         ]),
@@ -144,14 +173,21 @@ export const networkFlows = (vni: Vni, { directsSolicitations = false }: Pipelin
   };
   return {
     fromPort: (device) => ({
-      ...entry(TABLES.classify, {}, [set('metadata', metadata)]),
+      // A tag that a guest sets would lead into another network of the same wire.
+      ...entry(TABLES.classify, uplink === undefined ? {} : UNTAGGED, [set('metadata', metadata)]),
       inPort: device,
       gotoTable: TABLES.anti_spoof,
     }),
-    fromTunnel: () => ({
-      ...entry(TABLES.classify, { tun_id: metadata }, [set('metadata', metadata), set(FROM_TUNNEL, 1n)]),
-      gotoTable: TABLES.unicast,
-    }),
+    fromOutside: () => {
+      const into = [set('metadata', metadata), set(FROM_TUNNEL, 1n)];
+      if (uplink === undefined)
+        return { ...entry(TABLES.classify, { tun_id: metadata }, into), gotoTable: TABLES.unicast };
+      const arrived = entry(TABLES.classify, { vlan_vid: tag ?? 0n }, [
+        ...(tag === undefined ? [] : [{ kind: 'pop_vlan' } as const]),
+        ...into,
+      ]);
+      return { ...arrived, inPort: uplink.device, gotoTable: TABLES.unicast };
+    },
     responder: (ip, mac) => {
       const target = ipToBigInt(ip);
       if (ipVersion(ip) === 4) {
@@ -184,13 +220,28 @@ export const networkFlows = (vni: Vni, { directsSolicitations = false }: Pipelin
           };
     },
     toPort: (mac, device) => entry(TABLES.unicast, { metadata, eth_dst: macNumber(mac) }, [output(device)]),
+    toUplink: () =>
+      uplink === undefined
+        ? []
+        : [
+            {
+              ...entry(TABLES.unicast, { metadata, [FROM_TUNNEL]: 0n }, leave),
+              priority: PRIORITY.uplink,
+              match: { ...matching({ metadata, [FROM_TUNNEL]: 0n }), eth_dst: { value: 0n, mask: GROUP_BIT } },
+            },
+          ],
     toRemote: (mac, to) =>
       entry(TABLES.unicast, { metadata, [FROM_TUNNEL]: 0n, eth_dst: macNumber(mac) }, [
         set('tun_id', metadata),
         ...encapsulate(to),
       ]),
     flood: (devices, to) => [
-      ...parts(0n, [...devices.map((device) => [output(device)]), ...to.map(encapsulate)]),
+      // The way out comes last: the tag is for what goes there.
+      ...parts(0n, [
+        ...devices.map((device) => [output(device)]),
+        ...to.map(encapsulate),
+        ...(uplink === undefined ? [] : [leave]),
+      ]),
       ...parts(
         1n,
         devices.map((device) => [output(device)]),

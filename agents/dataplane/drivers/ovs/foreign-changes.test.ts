@@ -54,7 +54,7 @@ test('a foreign flow in the place of any of ours is seen to be there', () => {
     const mac = parseMac('mac', 'fa:16:3e:00:00:01');
     const to = { address: parseIp('ip', '192.0.2.12'), udpPort: 4789 };
     const all = [
-      flows.fromTunnel(),
+      flows.fromOutside(),
       flows.responder(parseIp('ip', '10.0.0.1'), mac),
       flows.responder(parseIp('ip', 'fd00::1'), mac),
       flows.toPort(mac, 'tap1'),
@@ -71,7 +71,7 @@ test('a foreign flow in the place of any of ours is seen to be there', () => {
 
 test('a foreign flow elsewhere, and one that goes, is nothing to us', () => {
   const [last] = baseFlows();
-  const network = flowOf(networkFlows(vni).fromTunnel());
+  const network = flowOf(networkFlows(vni).fromOutside());
   if (last === undefined) throw new Error('no base flow');
   const elsewhere: readonly FlowUpdate[] = [
     { ...network, event: 'removed' },

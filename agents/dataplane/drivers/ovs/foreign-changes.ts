@@ -1,5 +1,6 @@
 import { MAX_VNI } from '#platform/net/vni.ts';
 import type { Vni } from '#platform/net/vni.ts';
+import { isNumberWithoutVni } from '../../plan/segment.ts';
 import type { FieldName } from '../../protocols/openflow/fields.ts';
 import { flowKey } from '../../protocols/openflow/flow-identity.ts';
 import type { FlowUpdate } from '../../protocols/openflow/flow-monitor.ts';
@@ -34,12 +35,17 @@ const replacedBy = (update: FlowUpdate): Suspect | undefined => {
   };
   if (priority === PRIORITY.entry) {
     const vni = exact(table === TABLES.classify ? 'tun_id' : 'metadata');
-    if (vni !== undefined) return vni > 0 && vni <= MAX_VNI ? { vni: vni as Vni } : undefined;
+    if (vni !== undefined)
+      return (vni > 0 && vni <= MAX_VNI) || isNumberWithoutVni(vni) ? { vni: vni as Vni } : undefined;
   }
   if (table === TABLES.classify) {
     const port = exact('in_port');
     if (port !== undefined && priority === PRIORITY.entry) return { port };
     if (port !== undefined && priority === PRIORITY.exception) return 'watch';
+  }
+  if (table === TABLES.anti_spoof) {
+    const port = exact('in_port');
+    if (port !== undefined) return { port };
   }
   return BASE.has(flowKey(update)) ? 'base' : undefined;
 };

@@ -1,4 +1,6 @@
+import { parseVni } from '#platform/net/vni.ts';
 import type { Vni } from '#platform/net/vni.ts';
+import { isNumberWithoutVni } from '../../plan/segment.ts';
 
 /** Keys of `external_ids` by which the agent knows its own. On the bridge: whose it is. */
 export const BRIDGE_MARK = 'weft-host';
@@ -10,11 +12,24 @@ export const INDEX_OF_PORT = 'weft-ifindex';
 /** On the Port of a tunnel. */
 export const TUNNEL_MARK = 'weft-tunnel';
 
+/** On the Port of a patch between bridges, and on that of an interface that leads to a physical network. */
+export const UPLINK_MARK = 'weft-uplink';
+
 const NETWORK = 'weft-vni-';
+const PHYSICAL = 'weft-physnet-';
 
 /** On the bridge: the network that has a VNI. Flows tell only the VNI. */
 export const networkMark = (vni: Vni): string => `${NETWORK}${vni.toString()}`;
 
+/** On the bridge: the physical network that a network is on, by the number that stands for its VNI. */
+export const physicalMark = (vni: Vni): string => `${PHYSICAL}${vni.toString()}`;
+
+/** Whether a key of the bridge's is such a mark. */
+export const isPhysicalMark = (key: string): boolean => key.startsWith(PHYSICAL);
+
 /** The VNI of a key of the bridge's; undefined for other keys. */
-export const vniOfMark = (key: string): number | undefined =>
-  key.startsWith(NETWORK) ? Number(key.slice(NETWORK.length)) : undefined;
+export const vniOfMark = (key: string): Vni | undefined => {
+  if (!key.startsWith(NETWORK)) return undefined;
+  const vni = Number(key.slice(NETWORK.length));
+  return isNumberWithoutVni(vni) ? (vni as Vni) : parseVni(key, vni);
+};

@@ -14,12 +14,27 @@ export interface SwitchPort {
   readonly networkOf?: string;
   /** The MTU that the switch is asked to give it. */
   readonly mtuRequest?: number;
+  /** Of a patch port: the other end. */
+  readonly peer?: string;
   /** The interface index that the device had when the agent put it there. */
   readonly index?: number;
 }
 
 /** Ports of the integration bridge, by device. */
 export type SwitchPorts = ReadonlyMap<string, SwitchPort>;
+
+/** The bridge that leads to a physical network, as the switch has it. */
+export interface ObservedProvider {
+  /** Absent when there is none. */
+  readonly bridge?: { readonly datapathType: string; readonly failMode?: string | undefined; readonly isOurs: boolean };
+  readonly ports: SwitchPorts;
+  /** Those that the agent is to have there; none can be read of a bridge that is not there. */
+  readonly flows: readonly FlowSpec[];
+  /** What the integration bridge's mark says of the network: its physical network. */
+  readonly mark?: string | undefined;
+  /** The datapath that the integration bridge has: bridges with a cable between them have the same. */
+  readonly datapathType: string;
+}
 
 /** One network as the switch has it. */
 export interface ObservedOvsNetwork extends ObservedNetwork {
@@ -28,6 +43,8 @@ export interface ObservedOvsNetwork extends ObservedNetwork {
   /** Its flows, with the names that ports have now. */
   readonly flows: readonly FlowSpec[];
   readonly ports: SwitchPorts;
+  /** Of a network on a physical network: what leads there. */
+  readonly provider?: ObservedProvider;
   /** Devices of its ports that exist on the host, in the bridge or not. */
   readonly devices: ReadonlySet<string>;
   /** Those of them by which guests reach the host's own IP stack. */

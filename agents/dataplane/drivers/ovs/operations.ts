@@ -28,7 +28,9 @@ export type DatabaseChange =
   | { readonly kind: 'add-port'; readonly port: NewPort }
   | { readonly kind: 'set-tunnel'; readonly device: string; readonly options: Readonly<Record<string, string>> }
   | { readonly kind: 'set-mtu'; readonly device: string; readonly mtu: number }
-  | { readonly kind: 'delete-port'; readonly device: string };
+  | { readonly kind: 'set-peer'; readonly device: string; readonly peer: string }
+  | { readonly kind: 'delete-port'; readonly device: string }
+  | { readonly kind: 'delete-bridge' };
 
 export interface BridgeColumns {
   readonly datapathType: string;
@@ -42,7 +44,7 @@ export interface BridgeColumns {
 export interface NewPort {
   readonly device: string;
   /** Without one the device is there already. */
-  readonly type?: 'vxlan';
+  readonly type?: 'vxlan' | 'patch';
   readonly options?: Readonly<Record<string, string>>;
   readonly mtu?: number;
   readonly interfaceIds: Readonly<Record<string, string>>;
@@ -51,6 +53,8 @@ export interface NewPort {
 
 /** A step of this driver. */
 export interface OvsOperation extends Operation {
+  /** The bridge that it is about. */
+  readonly bridge: string;
   readonly change: OvsChange;
 }
 
@@ -64,10 +68,10 @@ class FlowStep implements OvsOperation {
   readonly networkId?: string;
   readonly portId?: string;
   readonly needs?: readonly string[];
-  readonly #bridge: string;
+  readonly bridge: string;
 
   constructor(bridge: string, change: FlowChange, purpose: Purpose, kind: string = change.kind) {
-    this.#bridge = bridge;
+    this.bridge = bridge;
     this.kind = kind;
     this.change = change;
     this.reason = purpose.reason;
@@ -83,8 +87,8 @@ class FlowStep implements OvsOperation {
   get argv(): readonly string[] {
     const { kind, flow } = this.change;
     return kind === 'add-flow'
-      ? [...OFCTL, 'add-flow', this.#bridge, specText(flow)]
-      : [...OFCTL, '--strict', 'del-flows', this.#bridge, specText(flow, 'match')];
+      ? [...OFCTL, 'add-flow', this.bridge, specText(flow)]
+      : [...OFCTL, '--strict', 'del-flows', this.bridge, specText(flow, 'match')];
   }
 }
 
@@ -113,6 +117,7 @@ export const operationsOn = (bridge: string) => {
     kind,
     key,
     argv,
+    bridge,
     change,
     ...purpose,
   });
@@ -209,6 +214,15 @@ export const operationsOn = (bridge: string) => {
         { kind: 'set-mtu', device, mtu },
         purpose,
       ),
+    setPeer: (device: string, peer: string, purpose: Purpose) =>
+      step(
+        portKey(device),
+        vsctl('set', 'Interface', device, 'type=patch', `options:peer=${peer}`),
+        { kind: 'set-peer', device, peer },
+        purpose,
+      ),
+    deleteBridge: (purpose: Purpose) =>
+      step(bridgeKey(bridge), vsctl('--if-exists', 'del-br', bridge), { kind: 'delete-bridge' }, purpose),
     /** Takes a port away that is made anew by the next step: not a removal. */
     replacePort: (device: string, purpose: Purpose) =>
       step(
@@ -225,3 +239,20 @@ export const operationsOn = (bridge: string) => {
 
 /** The steps on one integration bridge. */
 export type BridgeOperations = ReturnType<typeof operationsOn>;
+
+/** The bridge that a step of this driver is about. */
+export const bridgeOf = (operation: Operation | undefined): string | undefined =>
+  operation !== undefined && 'bridge' in operation ? (operation as OvsOperation).bridge : undefined;
+
+/** Neighbours that are about one bridge. */
+export const runsByBridge = (operations: readonly Operation[]): readonly (readonly Operation[])[] => {
+  const runs: Operation[][] = [];
+  let last: string | undefined;
+  for (const operation of operations) {
+    const bridge = bridgeOf(operation);
+    if (runs.length === 0 || bridge !== last) runs.push([]);
+    runs.at(-1)?.push(operation);
+    last = bridge;
+  }
+  return runs;
+};

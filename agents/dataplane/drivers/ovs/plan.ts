@@ -1,5 +1,5 @@
 import type { OwnedNetwork } from '../../model/host.ts';
-import type { HostIdentity, LocalPort, NetworkChange, NetworkIntent } from '../../model/intent.ts';
+import type { HostIdentity, LocalPort, NetworkChange, NetworkIntent, PortView } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
 import type { Destination } from '../../model/rows.ts';
 import { devicesOfChange, isPluggedAnew } from '../../plan/changes.ts';
@@ -13,20 +13,16 @@ import { ofThePast } from './flow-spec.ts';
 import type { FlowSpec } from './flow-spec.ts';
 import { sameSpec, specKey } from './flow-text.ts';
 import { networkFlows } from './flows.ts';
-import type { NetworkFlows, PipelineOptions } from './flows.ts';
+import { guardFlows } from './guard-flows.ts';
+import type { NetworkFlows } from './flows.ts';
 import { INDEX_OF_PORT, NETWORK_OF_PORT, networkMark, PORT_OF_PORT, TUNNEL_MARK } from './marks.ts';
 import type { ObservedOvsNetwork, SwitchPort, SwitchPorts } from './observed.ts';
 import { operationsOn, portKey } from './operations.ts';
 import type { BridgeOperations, Purpose } from './operations.ts';
 import { cookieOf, PRIORITY, TABLES } from './pipeline.ts';
+import { planProvider, planProviderRemoval, uplinkOf } from './provider-plan.ts';
+import type { Site } from './site.ts';
 import { tunnelOptions } from './tunnel.ts';
-
-/** Where planning is done. */
-export interface Site extends PipelineOptions {
-  readonly host: HostIdentity;
-  /** Name of the integration bridge. */
-  readonly bridge: string;
-}
 
 /** What is known of the switch without asking it. */
 export interface KnownSwitch {
@@ -91,9 +87,11 @@ export const planNetwork = (site: Site, intent: NetworkIntent, observed: Observe
     ports.map(({ device }) => device),
     flows.filter(isFlood),
     steps,
+    uplinkOf(site, intent),
   );
   return [
     ...marks,
+    ...planProvider(site, intent, observed),
     ...attached,
     ...planTunnels(site, intent, observed.ports, destinationsOf(site.host, intent)),
     ...additions,
@@ -113,7 +111,7 @@ export const planNetworkChange = (
 ): readonly Operation[] => {
   const { host } = site;
   const steps = operationsOn(site.bridge);
-  const flows = networkFlows(intent.vni, site);
+  const flows = networkFlows(intent.vni, site, uplinkOf(site, intent));
   const { networkId } = intent;
   const attached: Operation[] = [];
   const additions: Operation[] = [];
@@ -133,6 +131,9 @@ export const planNetworkChange = (
     deletions.push(steps.deleteFlow(flows.fromPort(device), purpose));
     if (ports.get(device)?.isOurs === true) releases.push(steps.deletePort(device, purpose));
   }
+  const guards = planChangedGuards(steps, intent, change);
+  additions.push(...guards.additions);
+  deletions.push(...guards.deletions);
   const { macs, ips } = changedClaims(host, intent, change);
   for (const { before, after } of macs.values()) {
     const now = unicastFlow(flows, after);
@@ -158,7 +159,7 @@ export const planNetworkChange = (
       deletions.push(steps.deleteFlow(flows.responder(ip, from), purpose));
     }
   }
-  const flood = planChangedFlood(host, intent, change, steps);
+  const flood = planChangedFlood(host, intent, change, steps, uplinkOf(site, intent));
   return [...attached, ...planTunnels(site, intent, ports, remote), ...additions, ...flood, ...deletions, ...releases];
 };
 
@@ -172,6 +173,7 @@ export const planNetworkRemoval = (bridge: string, owned: OwnedNetwork): readonl
     steps.deleteFlows(cookieOf(vni), purpose),
     ...(owned.ports ?? []).map((device) => steps.deletePort(device, purpose)),
     steps.setBridgeId(networkMark(vni), undefined, purpose),
+    ...planProviderRemoval(bridge, owned, vni),
   ];
 };
 
@@ -184,16 +186,20 @@ const wantedFlows = (
   isHere: (device: string) => boolean,
 ): ReadonlyMap<string, Wanted> => {
   const wanted = new Map<string, Wanted>();
-  const flows = networkFlows(intent.vni, site);
+  const flows = networkFlows(intent.vni, site, uplinkOf(site, intent));
   const add = (flow: FlowSpec, purpose: Purpose): void => {
     wanted.set(specKey(flow), { flow, purpose });
   };
   const claims = claimsOf(site.host, intent);
   const rows = wantedRows(site.host, intent, undefined, claims);
-  const { networkId } = intent;
-  add(flows.fromTunnel(), { reason: `frames with VNI ${intent.vni.toString()} are network ${networkId}'s`, networkId });
+  add(flows.fromOutside(), outsidePurpose(site, intent));
+  for (const flow of flows.toUplink()) {
+    add(flow, { ...outsidePurpose(site, intent), reason: 'what is for nobody here is for the physical network' });
+  }
   for (const port of intent.ports.values()) {
-    if (isHere(port.device)) add(flows.fromPort(port.device), fromPortPurpose(intent, port));
+    if (!isHere(port.device)) continue;
+    add(flows.fromPort(port.device), fromPortPurpose(intent, port));
+    for (const flow of guardFlows(intent.vni, port)) add(flow, guardPurpose(intent, port));
   }
   for (const holding of claims.macs.values()) {
     const flow = unicastFlow(flows, holding);
@@ -205,6 +211,16 @@ const wantedFlows = (
     if (holding !== undefined) add(flows.responder(ip, mac), responderPurpose(intent, ip, holding));
   }
   return wanted;
+};
+
+const outsidePurpose = (site: Site, intent: NetworkIntent): Purpose => {
+  const { networkId, vni, provider } = intent;
+  const uplink = uplinkOf(site, intent);
+  if (provider === undefined || uplink === undefined)
+    return { reason: `frames with VNI ${vni.toString()} are network ${networkId}'s`, networkId };
+  const which = provider.vlan === undefined ? 'untagged frames' : `frames with VLAN ${provider.vlan.toString()}`;
+  const reason = `${which} of physical network ${provider.physicalNetwork} are network ${networkId}'s`;
+  return { reason, networkId, needs: [portKey(uplink.device)] };
 };
 
 /** The flow by which frames reach the holder of a MAC address. */

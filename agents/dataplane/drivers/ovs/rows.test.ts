@@ -21,7 +21,7 @@ test('the rows that flows stand for are those they were made of', () => {
       });
       const all = [
         ...baseFlows({ directsSolicitations }),
-        flows.fromTunnel(),
+        flows.fromOutside(),
         ...devices.map((device) => flows.fromPort(device)),
         ...unicast,
         ...[...rows.neighbours].map(([ip, mac]) => flows.responder(ip, mac)),

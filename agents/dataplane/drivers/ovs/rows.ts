@@ -33,7 +33,9 @@ export const rowsOf = (flows: Iterable<FlowSpec>): Rows => {
   return { fdb, bridgeFdb, neighbours, flood };
 };
 
-const valueOf = ({ match }: FlowSpec, field: FieldName): bigint | undefined => match[field]?.value;
+/** Of a field that is compared as a whole: others are no row's. */
+const valueOf = ({ match }: FlowSpec, field: FieldName): bigint | undefined =>
+  match[field]?.mask === undefined ? match[field]?.value : undefined;
 
 const setValue = ({ actions }: FlowSpec, field: FieldName): bigint | undefined => {
   for (const action of actions) if (action.kind === 'set_field' && action.field === field) return action.value;

@@ -14,7 +14,7 @@ import type { FlowSpec } from './flow-spec.ts';
 import { BRIDGE_MARK, TUNNEL_MARK } from './marks.ts';
 import type { OvsOperation } from './operations.ts';
 import { BASE_COOKIE } from './pipeline.ts';
-import type { Site } from './plan.ts';
+import type { Site } from './site.ts';
 import type { SwitchView } from './switch-view.ts';
 
 /** `auto`: the kernel's, where ovs-vswitchd has it, else that of user space. */

@@ -2,7 +2,7 @@ import type { Row } from '../../protocols/ovsdb/column.ts';
 import type { Uuid } from '../../protocols/ovsdb/uuid.ts';
 import { Bridge, Interface, OpenVswitch, Port } from '../../protocols/ovsdb/vswitch-tables.ts';
 import type { VswitchTable } from '../../protocols/ovsdb/vswitch-tables.ts';
-import { INDEX_OF_PORT, NETWORK_OF_PORT, PORT_OF_PORT, TUNNEL_MARK } from './marks.ts';
+import { INDEX_OF_PORT, NETWORK_OF_PORT, PORT_OF_PORT, TUNNEL_MARK, UPLINK_MARK } from './marks.ts';
 import type { SwitchDevice } from './device-merge.ts';
 import type { SwitchPort, SwitchPorts } from './observed.ts';
 
@@ -99,14 +99,16 @@ const portOf = (device: string, { port, interface: row }: PortRows): SwitchPort 
   const ofport = validOfport(row.ofport);
   const networkOf = port.external_ids.get(NETWORK_OF_PORT);
   const index = port.external_ids.get(INDEX_OF_PORT);
+  const peer = row.type === 'patch' ? row.options.get('peer') : undefined;
   return {
     device,
-    isOurs: port.external_ids.has(PORT_OF_PORT) || port.external_ids.has(TUNNEL_MARK),
+    isOurs: [PORT_OF_PORT, TUNNEL_MARK, UPLINK_MARK].some((mark) => port.external_ids.has(mark)),
     ...(ofport !== undefined && { ofport }),
     ...(row.error !== undefined && { error: row.error }),
     ...(networkOf !== undefined && { networkOf }),
     ...(row.mtu_request !== undefined && { mtuRequest: row.mtu_request }),
     ...(index !== undefined && { index: Number(index) }),
+    ...(peer !== undefined && { peer }),
   };
 };
 
