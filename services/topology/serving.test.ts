@@ -10,7 +10,7 @@ import {
   type WatchDutiesResponse,
 } from '#proto/weft/topology/v1/duty.ts';
 import { Driver } from '#proto/weft/type/v1/network.ts';
-import { Host, HostRole, type Port } from '#proto/weft/topology/v1/topology.ts';
+import { FloatingIp, Host, HostRole, type Port, Router } from '#proto/weft/topology/v1/topology.ts';
 import { makeNetwork, makePort, plainly, tapReport } from './testing/messages.ts';
 import { openStage, type Stage, type TopologyClient } from './testing/stage.ts';
 
@@ -63,6 +63,7 @@ const dhcpPorts = async (networkId: string): Promise<readonly Port[]> => {
 class Told implements AsyncDisposable {
   readonly ports = new Map<string, PortSecurity>();
   readonly servers = new Map<string, DhcpServer>();
+  readonly routers = new Map<string, RouterInstance>();
   readonly kinds: DutyKind[] = [];
   readonly #halt = new AbortController();
   readonly #done: Promise<void>;
@@ -99,6 +100,10 @@ class Told implements AsyncDisposable {
     if (duty?.$case === 'dhcp_server') {
       if (ended) this.servers.delete(duty.value.network_id);
       else this.servers.set(duty.value.network_id, duty.value);
+    }
+    if (duty?.$case === 'router') {
+      if (ended) this.routers.delete(duty.value.router_id);
+      else this.routers.set(duty.value.router_id, duty.value);
     }
   }
 }
@@ -160,4 +165,65 @@ test('DHCP of a network is served by one host, and by another when the lease of 
   await two.deleteNetwork({ id: network.id, etag: '', ...plainly });
   await eventually('the other one ends it', () => !b.servers.has(network.id));
   expect(stage.ipam.held).toEqual([]);
+});
+
+test('a router is served by one host with all its ports, and by another when the lease of that ends', async () => {
+  await registerServer('net-c', '10.1.0.3', '60');
+  const outside = await makeNetwork(one, { external: true });
+  const inside = await makeNetwork(two);
+  giveSubnet(outside.id, '203.0.113');
+  const subnetId = giveSubnet(inside.id, '172.16.2');
+  const router = await stage.routers.createRouter({
+    router: Router.fromPartial({ name: 'edge', external_gateway: { network_id: outside.id } }),
+    ...plainly,
+  });
+  const routerOf = async () => await stage.routers.getRouter({ id: router.id });
+  await eventually('some host has it', async () => (await routerOf()).binding_host_id !== '');
+  const first = (await routerOf()).binding_host_id;
+  await using a = new Told(1, first);
+  await eventually('its duties are known', () => a.isComplete);
+  expect(a.routers.get(router.id)).toMatchObject({
+    generation: '1',
+    gateway: { addresses: ['203.0.113.2/24'], gateway_ips: ['203.0.113.1'], mtu: 1_450 },
+    enable_snat: true,
+    interfaces: [],
+  });
+
+  await stage.routers.addRouterInterface({ router_id: router.id, subnet_id: subnetId, port_id: '', ...plainly });
+  await eventually('the interface is told', () => a.routers.get(router.id)?.interfaces.length === 1);
+  expect(a.routers.get(router.id)).toMatchObject({
+    interfaces: [{ network_id: inside.id, addresses: ['172.16.2.1/24'] }],
+    subnets: [{ id: subnetId, cidr: '172.16.2.0/24' }],
+  });
+  const guest = await makePort(one, inside.id);
+  const floatingIp = await stage.routers.createFloatingIp({
+    floating_ip: FloatingIp.fromPartial({ floating_network_id: outside.id, port_id: guest.id }),
+    ...plainly,
+  });
+  await eventually('the address is told', () => a.routers.get(router.id)?.floating_addresses.length === 1);
+  expect(a.routers.get(router.id)?.floating_addresses).toEqual([
+    {
+      floating_ip_id: floatingIp.id,
+      floating_ip_address: floatingIp.floating_ip_address,
+      fixed_ip_address: guest.fixed_ips[0]?.ip_address,
+    },
+  ]);
+  await stage.routers.updateFloatingIp({
+    floating_ip: FloatingIp.fromPartial({ id: floatingIp.id }),
+    update_mask: ['port_id'],
+    ...plainly,
+  });
+  await eventually('the address leads nowhere', () => a.routers.get(router.id)?.floating_addresses.length === 0);
+
+  // Its agent dies: nobody renews the lease, which is short from now on.
+  await one.renewHostLease({ host_id: first, lease: { seconds: '1', nanos: 0 } });
+  await eventually('another host has it', async () => (await routerOf()).binding_host_id !== first, 10_000);
+  const { binding_host_id: second, interfaces, external_gateway: gateway } = await routerOf();
+  await using b = new Told(0, second);
+  await eventually('its duties are known there', () => b.isComplete);
+  expect(b.routers.get(router.id)).toMatchObject({ generation: '2', interfaces: [{ network_id: inside.id }] });
+  await eventually('the first one gives it up', () => !a.routers.has(router.id));
+  for (const id of [gateway?.port_id ?? '', ...interfaces.map((one) => one.port_id)]) {
+    expect(await two.getPort({ id })).toMatchObject({ binding_host_id: second, binding_generation: '2' });
+  }
 });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Ipv6AddressMode as ModeMessage, type Subnet as SubnetMessage } from '#proto/weft/ipam/v1/ipam.ts';
 import { DutyKind, type ServedPort as ServedPortMessage, WatchDutiesResponse } from '#proto/weft/topology/v1/duty.ts';
 import type { DutyItem } from '../app/watch-duties.ts';
-import type { DhcpServer, Duty, PortSecurity, ServedPort } from '../domain/duty.ts';
+import type { DhcpServer, Duty, PortSecurity, RouterInstance, ServedPort } from '../domain/duty.ts';
 import type { Ipv6AddressMode, Subnet } from '../domain/subnet.ts';
 import { pairMessage } from './port-message.ts';
 
@@ -34,6 +34,8 @@ const dutyMessage = (duty: Duty): DutyMessage => {
       return { $case: 'port_security', value: securityMessage(duty) };
     case 'dhcp-server':
       return { $case: 'dhcp_server', value: dhcpMessage(duty) };
+    case 'router':
+      return { $case: 'router', value: routerMessage(duty) };
   }
 };
 
@@ -61,6 +63,21 @@ const dhcpMessage = (duty: DhcpServer) => ({
   dns_domain: duty.dnsDomain,
 });
 
+const routerMessage = (duty: RouterInstance) => ({
+  router_id: duty.routerId,
+  generation: duty.generation.toString(),
+  ...(duty.gateway === undefined ? {} : { gateway: servedPortMessage(duty.gateway) }),
+  enable_snat: duty.enableSnat,
+  interfaces: duty.interfaces.map(servedPortMessage),
+  subnets: duty.subnets.map(subnetMessage),
+  routes: duty.routes.map(({ destination, nexthop }) => ({ destination, nexthop })),
+  floating_addresses: duty.floatingAddresses.map(({ floatingIpId, outside, inside }) => ({
+    floating_ip_id: floatingIpId,
+    floating_ip_address: outside,
+    fixed_ip_address: inside,
+  })),
+});
+
 /** Nothing but what identifies it, and the generation. */
 const endedMessage = (duty: Duty): DutyMessage => {
   switch (duty.kind) {
@@ -83,6 +100,14 @@ const endedMessage = (duty: Duty): DutyMessage => {
         },
       };
     }
+    case 'router':
+      return {
+        $case: 'router',
+        value: {
+          ...{ router_id: duty.routerId, generation: duty.generation.toString(), enable_snat: false },
+          ...{ interfaces: [], subnets: [], routes: [], floating_addresses: [] },
+        },
+      };
   }
 };
 

@@ -1,16 +1,13 @@
 import type { HostId, Uuid } from '#platform/net/names.ts';
 import { DHCP_OWNER } from '../domain/device-owner.ts';
-import { dhcpKey, type Duty, dutyKey, securityKey } from '../domain/duty.ts';
+import { dhcpKey, type Duty, dutyKey, routerKey, type RouterInstance, securityKey } from '../domain/duty.ts';
 import type { Touched } from './changes.ts';
+import type { Suspects } from './read-duties.ts';
 
 /** What may be other than told. */
-export interface Stale {
+export interface Stale extends Suspects {
   /** Of duties. */
   readonly keys: ReadonlySet<string>;
-  /** Ports whose security it may be. */
-  readonly security: ReadonlySet<Uuid>;
-  /** Ports whose DHCP it may be. */
-  readonly dhcp: ReadonlySet<Uuid>;
 }
 
 interface Told {
@@ -28,8 +25,11 @@ export class DutyLedger {
   readonly #told = new Map<string, Told>();
   /** Ports with DHCP here, by network. */
   readonly #dhcp = new Map<Uuid, Uuid>();
+  readonly #routersTold = new Map<Uuid, RouterInstance>();
   #security = new Set<Uuid>();
   #served = new Set<Uuid>();
+  #routers = new Set<Uuid>();
+  #floatingIps = new Set<Uuid>();
   #networks = new Set<Uuid>();
   #everything = false;
   /** While duties are read and told, nobody knows yet what will have been told: all that changes counts. */
@@ -52,26 +52,40 @@ export class DutyLedger {
       case 'everything':
         this.#everything = true;
         return true;
+      case 'router':
+        return this.#noteRouter(touched.id, touched.hostId);
+      case 'floating_ip': {
+        const isKnown = this.#noteRouter(touched.routerId, undefined);
+        // It may have led through another router before.
+        const left = !this.#settled || this.#routersWith((router) => leadsThrough(router, touched.id)).length > 0;
+        if (left) this.#floatingIps.add(touched.id);
+        return isKnown || left;
+      }
       case 'host':
       case 'ipam':
-      case 'router':
-      case 'floating_ip':
         return false;
     }
   }
 
   /** What was noted since the last time; to be followed by `settle` when it is read and told. */
   take(): Stale | 'everything' {
-    const [security, served, networks, everything] = [this.#security, this.#served, this.#networks, this.#everything];
+    const noted = {
+      security: this.#security,
+      dhcp: this.#served,
+      routers: this.#routers,
+      networks: this.#networks,
+      floatingIps: this.#floatingIps,
+    };
+    const everything = this.#everything;
     this.#security = new Set();
     this.#served = new Set();
+    this.#routers = new Set();
     this.#networks = new Set();
+    this.#floatingIps = new Set();
     this.#everything = false;
     this.#settled = false;
-    if (everything || security.size + networks.size > MOST) return 'everything';
-    const servers = [...networks].flatMap((id) => this.#dhcp.get(id) ?? []);
-    const dhcp = new Set([...served, ...servers]);
-    return { security, dhcp, keys: new Set([...[...security].map(securityKey), ...[...dhcp].map(dhcpKey)]) };
+    if (everything || Object.values(noted).some(({ size }) => size > MOST)) return 'everything';
+    return this.#resolve(noted);
   }
 
   settle(): void {
@@ -90,6 +104,7 @@ export class DutyLedger {
     if (this.#told.get(key)?.print === print) return false;
     this.#told.set(key, { duty, print });
     if (duty.kind === 'dhcp-server') this.#dhcp.set(duty.port.networkId, duty.port.portId);
+    if (duty.kind === 'router') this.#routersTold.set(duty.routerId, duty);
     return true;
   }
 
@@ -101,20 +116,63 @@ export class DutyLedger {
       this.#told.delete(key);
       const { duty } = told;
       if (duty.kind === 'dhcp-server') this.#dhcp.delete(duty.port.networkId);
+      if (duty.kind === 'router') this.#routersTold.delete(duty.routerId);
       return [duty];
     });
   }
 
-  #notePort({ id, networkId, hostId, deviceOwner }: Extract<Touched, { kind: 'port' }>): boolean {
-    const concerns = !this.#settled || hostId === this.#hostId || this.#told.has(securityKey(id));
+  #notePort({ id, networkId, hostId, deviceOwner, deviceId }: Extract<Touched, { kind: 'port' }>): boolean {
+    const concerns = this.#concerns(hostId, securityKey(id));
     if (concerns) this.#security.add(id);
     if (concerns && deviceOwner === DHCP_OWNER) this.#served.add(id);
-    return this.#noteNetwork(networkId) || concerns;
+    // The device of a port of a router is the router.
+    const isRouter = this.#told.has(routerKey(deviceId));
+    if (isRouter) this.#routers.add(deviceId as string as Uuid);
+    return this.#noteServer(networkId) || concerns || isRouter;
   }
 
   #noteNetwork(id: Uuid): boolean {
-    const concerns = !this.#settled || this.#dhcp.has(id);
+    const concerns = !this.#settled || this.#dhcp.has(id) || this.#routersWith((router) => isAt(router, id)).length > 0;
     if (concerns) this.#networks.add(id);
     return concerns;
   }
+
+  /** A port of the network is other than before: that concerns its DHCP alone. */
+  #noteServer(networkId: Uuid): boolean {
+    const server = this.#dhcp.get(networkId);
+    if (server !== undefined) this.#served.add(server);
+    else if (!this.#settled) this.#networks.add(networkId);
+    return server !== undefined || !this.#settled;
+  }
+
+  #noteRouter(id: Uuid | undefined, hostId: HostId | undefined): boolean {
+    if (id === undefined || !this.#concerns(hostId, routerKey(id))) return false;
+    this.#routers.add(id);
+    return true;
+  }
+
+  #concerns(hostId: HostId | undefined, key: string): boolean {
+    return !this.#settled || hostId === this.#hostId || this.#told.has(key);
+  }
+
+  #routersWith(what: (router: RouterInstance) => boolean): readonly Uuid[] {
+    return [...this.#routersTold.values()].filter(what).map(({ routerId }) => routerId);
+  }
+
+  #resolve(noted: Suspects & { readonly networks: ReadonlySet<Uuid>; readonly floatingIps: ReadonlySet<Uuid> }): Stale {
+    const { security } = noted;
+    const dhcp = noted.dhcp.union(new Set([...noted.networks].flatMap((id) => this.#dhcp.get(id) ?? [])));
+    const touched = (router: RouterInstance): boolean =>
+      [...noted.networks].some((id) => isAt(router, id)) ||
+      [...noted.floatingIps].some((id) => leadsThrough(router, id));
+    const routers = noted.routers.union(new Set(this.#routersWith(touched)));
+    const keys = [...[...security].map(securityKey), ...[...dhcp].map(dhcpKey), ...[...routers].map(routerKey)];
+    return { security, dhcp, routers, keys: new Set(keys) };
+  }
 }
+
+const isAt = ({ gateway, interfaces }: RouterInstance, networkId: Uuid): boolean =>
+  gateway?.networkId === networkId || interfaces.some((one) => one.networkId === networkId);
+
+const leadsThrough = ({ floatingAddresses }: RouterInstance, id: Uuid): boolean =>
+  floatingAddresses.some(({ floatingIpId }) => floatingIpId === id);

@@ -1,4 +1,3 @@
-import { DomainError } from '#platform/errors/domain-error.ts';
 import type { ResourceName, Uuid } from '#platform/net/names.ts';
 import { inSpan } from '#platform/telemetry/spans.ts';
 import { boundTo } from '../domain/binding.ts';
@@ -17,6 +16,7 @@ import { listAll, getAll } from './list-all.ts';
 import { portIndex } from './records.ts';
 import { networkOf, writeBinding } from './rebind.ts';
 import type { SubnetBook } from './subnet-book.ts';
+import { tryToPlace } from './try-to-place.ts';
 import { usableHost } from './usable.ts';
 import { Writer } from './write.ts';
 
@@ -57,8 +57,9 @@ export const placeDhcp = async (
   await atOnce(work, async ({ network, steps, stale }) => {
     if (steps.length === 0 && stale.length === 0) return;
     await inSpan('place dhcp', { attributes: { 'weft.network.id': network.id } }, async () => {
-      for (const step of steps) await attempt(placing, network, () => take(placing, network, step, signal), signal);
-      for (const port of stale) await attempt(placing, network, () => readdress(placing, port, signal), signal);
+      const about = { network: network.id };
+      for (const step of steps) await tryToPlace(placing, about, () => take(placing, network, step, signal), signal);
+      for (const port of stale) await tryToPlace(placing, about, () => readdress(placing, port, signal), signal);
     });
   });
 };
@@ -177,31 +178,4 @@ const readdress = async (
     if (found?.value.revision !== port.revision) return;
     await new Writer(placing, tx, CAUSE).updatePort(found, { ...found.value, fixedIps });
   }, signal);
-};
-
-/** What others did faster, or undid, is no failure. */
-const HARMLESS: ReadonlySet<string> = new Set([
-  'PORT_EXISTS',
-  'PORT_NOT_FOUND',
-  'NETWORK_NOT_FOUND',
-  'NETWORK_BEING_DELETED',
-  'STILL_RELEASING',
-  'CREATION_UNDONE',
-  'HOST_BEING_DELETED',
-  'HOST_NOT_FOUND',
-]);
-
-const attempt = async (
-  { log }: DhcpPlacing,
-  network: Network,
-  work: () => Promise<void>,
-  signal: AbortSignal,
-): Promise<void> => {
-  try {
-    await work();
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof DomainError && HARMLESS.has(error.reason)) return;
-    log.warn({ err: error, network: network.id }, 'DHCP of a network is seen to later');
-  }
 };

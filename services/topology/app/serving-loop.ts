@@ -1,10 +1,12 @@
 import type { Clock } from '#platform/async/clock.ts';
 import type { Uuid } from '#platform/net/names.ts';
+import { DHCP_OWNER } from '../domain/device-owner.ts';
 import type { Changes, Touched } from './changes.ts';
 import { Doorbell } from './doorbell.ts';
 import { listAll } from './list-all.ts';
 import { again } from './loops.ts';
 import { type DhcpPlacing, placeDhcp } from './place-dhcp.ts';
+import { placeRouters } from './place-routers.ts';
 import type { SubnetBook } from './subnet-book.ts';
 
 /** How often all is looked at, should a word of a change have been lost. */
@@ -33,40 +35,46 @@ const turn = async (serving: Serving, agenda: Agenda, signal: AbortSignal): Prom
   const due = agenda.take();
   if (due === undefined) return;
   try {
-    await look(serving, due, signal);
-  } catch (error) {
-    agenda.everything();
-    if (!serving.subnets.isKnown) throw error;
-    await place(serving, undefined, signal);
-    throw error;
-  }
-  try {
-    await place(serving, due === 'everything' ? undefined : due, signal);
+    try {
+      await look(serving, due, signal);
+    } finally {
+      // Without ipam, by what is known: a host that is down is not waited for.
+      if (serving.subnets.isKnown) await place(serving, due, signal);
+    }
   } catch (error) {
     agenda.everything();
     throw error;
   }
 };
 
-const look = async (
-  { subnets }: Serving,
-  due: ReadonlySet<Uuid> | 'everything',
-  signal: AbortSignal,
-): Promise<void> => {
-  if (due === 'everything') await subnets.lookAtAll(signal);
-  else for (const network of due) await subnets.look(network, signal);
+const look = async ({ subnets }: Serving, { networks }: Due, signal: AbortSignal): Promise<void> => {
+  if (networks === 'all') await subnets.lookAtAll(signal);
+  else for (const network of networks) await subnets.look(network, signal);
 };
 
-const place = async (serving: Serving, only: ReadonlySet<Uuid> | undefined, signal: AbortSignal): Promise<void> => {
+const place = async (serving: Serving, { networks, servers, routers }: Due, signal: AbortSignal): Promise<void> => {
   const { store, records } = serving;
   const hosts = await listAll(store, records.hosts, undefined, signal);
-  await placeDhcp(serving, hosts, only, signal);
+  const only = networks === 'all' ? undefined : networks.union(servers);
+  if (only?.size !== 0) await placeDhcp(serving, hosts, only, signal);
+  if (routers || networks === 'all') await placeRouters(serving, hosts, signal);
 };
+
+interface Due {
+  /** Whose subnets are to be looked at. */
+  readonly networks: ReadonlySet<Uuid> | 'all';
+  /** Networks whose DHCP is served nowhere. */
+  readonly servers: ReadonlySet<Uuid>;
+  /** Whether there is a router that is served nowhere. */
+  readonly routers: boolean;
+}
 
 /** What is to be looked at. */
 class Agenda {
   readonly #clock: Pick<Clock, 'now'>;
   #networks = new Set<Uuid>();
+  #servers = new Set<Uuid>();
+  #routers = false;
   #nextLook = 0;
 
   constructor(clock: Pick<Clock, 'now'>) {
@@ -77,7 +85,10 @@ class Agenda {
   note(touched: Touched): boolean {
     if (touched.kind === 'ipam') this.#networks.add(touched.networkId);
     else if (touched.kind === 'host' || touched.kind === 'everything') this.everything();
-    else return false;
+    else if (touched.kind === 'router' && touched.hostId === undefined) this.#routers = true;
+    else if (touched.kind === 'port' && touched.deviceOwner === DHCP_OWNER && touched.hostId === undefined) {
+      this.#servers.add(touched.networkId);
+    } else return false;
     return true;
   }
 
@@ -86,14 +97,16 @@ class Agenda {
   }
 
   /** Undefined: nothing. */
-  take(): ReadonlySet<Uuid> | 'everything' | undefined {
-    const networks = this.#networks;
+  take(): Due | undefined {
+    const [networks, servers, routers] = [this.#networks, this.#servers, this.#routers];
     this.#networks = new Set();
+    this.#servers = new Set();
+    this.#routers = false;
     const now = this.#clock.now();
     if (now >= this.#nextLook) {
       this.#nextLook = now + LOOK_MS;
-      return 'everything';
+      return { networks: 'all', servers, routers };
     }
-    return networks.size === 0 ? undefined : networks;
+    return networks.size + servers.size === 0 && !routers ? undefined : { networks, servers, routers };
   }
 }

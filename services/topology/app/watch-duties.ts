@@ -5,7 +5,7 @@ import type { Changes } from './changes.ts';
 import { Doorbell } from './doorbell.ts';
 import { DutyLedger } from './duty-ledger.ts';
 import type { Environment } from './environment.ts';
-import { type DutySources, readDuties, readPortDuties } from './read-duties.ts';
+import { type DutySources, readDuties, readSomeDuties } from './read-duties.ts';
 import type { SubnetBook } from './subnet-book.ts';
 
 /** What a host hears of its duties. */
@@ -61,24 +61,45 @@ export async function* watchDuties(
     if (isDue || stale === 'everything') {
       const duties = await readDuties(desk, hostId, signal);
       checked = clock.now();
-      yield* told(ledger, duties, ledger.keys());
+      yield* told(desk, ledger, { duties, keys: ledger.keys() }, signal);
     } else {
-      const duties = await readPortDuties(desk, hostId, stale, signal);
-      yield* told(ledger, duties, stale.keys);
+      const duties = await readSomeDuties(desk, hostId, stale, signal);
+      yield* told(desk, ledger, { duties, keys: stale.keys }, signal);
     }
     ledger.settle();
   }
 }
 
 /** What differs of those of `keys` from what was told. */
-function* told(
+async function* told(
+  desk: DutyDesk,
   ledger: DutyLedger,
-  duties: ReadonlyMap<string, Duty>,
-  keys: Iterable<string>,
-): Generator<DutyItem, void> {
+  { duties, keys }: { readonly duties: ReadonlyMap<string, Duty>; readonly keys: Iterable<string> },
+  signal: AbortSignal,
+): AsyncGenerator<DutyItem, void> {
   // What ends comes first: an address may go from one duty to another.
-  for (const duty of ledger.end([...keys].filter((key) => !duties.has(key)))) yield { kind: 'ended', duty };
+  for (const duty of ledger.end([...keys].filter((key) => !duties.has(key)))) {
+    yield { kind: 'ended', duty: await endedBy(desk, duty, signal) };
+  }
   for (const duty of duties.values()) {
     if (ledger.tell(duty)) yield { kind: 'set', duty };
   }
 }
+
+/** A duty with the generation that ended it; where its record is gone, with its own. */
+const endedBy = async ({ store, records }: DutyDesk, duty: Duty, signal: AbortSignal): Promise<Duty> => {
+  switch (duty.kind) {
+    case 'port-security': {
+      const port = await store.get(records.ports, duty.portId, signal);
+      return { ...duty, revision: port?.value.revision ?? duty.revision };
+    }
+    case 'dhcp-server': {
+      const port = await store.get(records.ports, duty.port.portId, signal);
+      return { ...duty, generation: port?.value.binding.generation ?? duty.generation };
+    }
+    case 'router': {
+      const router = await store.get(records.routers, duty.routerId, signal);
+      return { ...duty, generation: router?.value.placement.generation ?? duty.generation };
+    }
+  }
+};

@@ -5,6 +5,7 @@ import { parseMtu } from '#platform/net/mtu.ts';
 import { client, type RpcClient } from '#platform/rpc/client.ts';
 import { rpcServer } from '#platform/rpc/server.ts';
 import { DutyServiceService } from '#proto/weft/topology/v1/duty.ts';
+import { RouterServiceService } from '#proto/weft/topology/v1/router.ts';
 import { TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
 import { type RealServer, startNats, startRedis, temporaryDirectory } from '../../../test/support/real-servers.ts';
 import { composeTopology } from '../compose.ts';
@@ -24,6 +25,8 @@ export interface Stage extends AsyncDisposable {
   readonly clients: readonly TopologyClient[];
   /** One per replica. */
   readonly duties: readonly DutyClient[];
+  /** Of the first replica. */
+  readonly routers: RpcClient<RouterServiceService>;
 }
 
 /** `fsync`: whether a commit waits for the disk. */
@@ -77,6 +80,10 @@ export const openStage = async (
     });
     duties.push(dutiesOf);
   }
+  const routers = client(RouterServiceService, `unix:${path.join(dir.path, '0.sock')}`);
+  stack.defer(() => {
+    routers.close();
+  });
   const kept = stack.move();
-  return { redis, nats, ipam, clients, duties, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { redis, nats, ipam, clients, duties, routers, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 };
