@@ -4,9 +4,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseUuid, type Uuid } from '#platform/net/names.ts';
 import { eventually } from '#platform/testing/eventually.ts';
 import {
-  DutyKind,
   type DhcpServer,
+  DutyKind,
   type PortSecurity,
+  type RouterInstance,
   type WatchDutiesResponse,
 } from '#proto/weft/topology/v1/duty.ts';
 import { Driver } from '#proto/weft/type/v1/network.ts';
