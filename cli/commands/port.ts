@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Port, Status } from '#proto/weft/topology/v1/topology.ts';
-import type { AddressPair, FixedIp } from '#proto/weft/type/v1/network.ts';
+import { NetworkType, type AddressPair, type FixedIp } from '#proto/weft/type/v1/network.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { DomainError } from '#platform/errors/domain-error.ts';
 import type { Command, CommandContext, Flag } from '../command.ts';
@@ -86,6 +86,15 @@ const wait = async (context: CommandContext): Promise<number> => {
     }
     await sleep(25, signal);
     port = await topology.getPort({ id: port.id }, { signal });
+  }
+  const { network_type, physical_network } = await topology.getNetwork({ id: port.network_id }, { signal });
+  if (network_type !== NetworkType.NETWORK_TYPE_VXLAN) {
+    // No table that hosts would have to hold: where a station is they learn from what it sends.
+    output.text(
+      `port ${port.id} is on ${port.binding_host_id}; others find it through physical network ${physical_network}`,
+    );
+    output.data({ port_id: port.id, binding_host_id: port.binding_host_id, revision: '0', converged: true });
+    return EXIT.ok ?? 0;
   }
   // The table has the port only after topology said so; a revision without it would be no news.
   for (;;) {
