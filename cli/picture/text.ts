@@ -24,9 +24,14 @@ export const drawText = (figure: Figure, { columns, boxes }: TextOptions): reado
   const signs = boxes ? BOXES : ASCII;
   const wide = columns === undefined || columns >= NARROW;
   const limit = columns ?? Number.MAX_SAFE_INTEGER;
+  const attachments = figure.bridges.flatMap(({ ports }) => ports.map(({ attachment }) => boxWidth(attachment)));
+  const leftWidth = Math.min(MAX_LEFT, Math.max(0, ...attachments));
   const lines = [
     figure.title,
-    ...figure.bridges.flatMap((bridge) => ['', ...(wide ? drawBridge(bridge, signs, limit) : listBridge(bridge))]),
+    ...figure.bridges.flatMap((bridge) => [
+      '',
+      ...(wide ? drawBridge(bridge, { leftWidth, columns: limit, signs }) : listBridge(bridge)),
+    ]),
     ...figure.namespaces.flatMap((namespace) => ['', ...drawNamespace(namespace, signs, limit, wide)]),
     ...(figure.interfaces.length === 0 ? [] : ['']),
     ...tabled(figure.interfaces),
@@ -51,7 +56,15 @@ const emptyLine = (): Line => ({
 
 const nameOf = ({ device, foreign }: FigurePort): string => (foreign ? `${device} (foreign)` : device);
 
-const drawBridge = (bridge: FigureBridge, signs: Signs, columns: number): readonly string[] => {
+/** What all bridges of a figure share. */
+interface Room {
+  readonly leftWidth: number;
+  readonly columns: number;
+  readonly signs: Signs;
+}
+
+const drawBridge = (bridge: FigureBridge, room: Room): readonly string[] => {
+  const { leftWidth, signs } = room;
   const header = [bridge.name, ...bridge.lines];
   const lines: Line[] = header.map((text) => ({ ...emptyLine(), middleLeft: text }));
   const at = (index: number): Line => {
@@ -59,7 +72,6 @@ const drawBridge = (bridge: FigureBridge, signs: Signs, columns: number): readon
     return lines[index] ?? emptyLine();
   };
   const inner = bridge.ports.filter(({ attachment }) => attachment !== undefined);
-  const leftWidth = Math.min(MAX_LEFT, Math.max(0, ...inner.map(({ attachment }) => boxWidth(attachment))));
   let next = header.length;
   for (const port of inner) {
     for (const [index, text] of drawBox(port.attachment, leftWidth, signs).entries()) {
@@ -82,13 +94,10 @@ const drawBridge = (bridge: FigureBridge, signs: Signs, columns: number): readon
     for (const [index, text] of more.entries()) at(next + 1 + index).right = `  ${text}`;
     next += Math.max(1, port.outward.length);
   }
-  return joinLines(lines, { leftWidth, columns, signs });
+  return joinLines(lines, room);
 };
 
-const joinLines = (
-  lines: readonly Line[],
-  { leftWidth, columns, signs }: { leftWidth: number; columns: number; signs: Signs },
-): readonly string[] => {
+const joinLines = (lines: readonly Line[], { leftWidth, columns, signs }: Room): readonly string[] => {
   const middle = Math.max(
     ...lines.map(
       ({ middleLeft, middleRight }) => width(middleLeft) + width(middleRight) + (middleRight === '' ? 0 : 3),
