@@ -28,7 +28,7 @@ const near = (n: number): LocalPort => ({
   mac: parseMac('mac', `fa:16:3e:00:00:${n.toString(16).padStart(2, '0')}`),
   ips: [],
   generation: 1n,
-  security: OWN_ADDRESSES_ONLY,
+  security: { ...OWN_ADDRESSES_ONLY, enabled: false },
 });
 
 /** A network with these ports here and these other hosts. */

@@ -1,5 +1,5 @@
 import type { OwnedNetwork } from '../../model/host.ts';
-import type { HostIdentity, LocalPort, NetworkChange, NetworkIntent, PortView } from '../../model/intent.ts';
+import type { HostIdentity, LocalPort, NetworkChange, NetworkIntent } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
 import type { Destination } from '../../model/rows.ts';
 import { devicesOfChange, isPluggedAnew } from '../../plan/changes.ts';
@@ -14,6 +14,7 @@ import type { FlowSpec } from './flow-spec.ts';
 import { sameSpec, specKey } from './flow-text.ts';
 import { networkFlows } from './flows.ts';
 import { guardFlows } from './guard-flows.ts';
+import { guardPurpose, planChangedGuards } from './guard-plan.ts';
 import type { NetworkFlows } from './flows.ts';
 import { INDEX_OF_PORT, NETWORK_OF_PORT, networkMark, PORT_OF_PORT, TUNNEL_MARK } from './marks.ts';
 import type { ObservedOvsNetwork, SwitchPort, SwitchPorts } from './observed.ts';

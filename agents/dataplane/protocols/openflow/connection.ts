@@ -12,6 +12,7 @@ import type { Message } from './message.ts';
 import { News } from './news.ts';
 import type { NewsListener } from './news.ts';
 import { readFlows } from './read-flows.ts';
+import type { CountedFlows } from './read-flows.ts';
 
 export interface OpenFlowOptions {
   readonly dial: Dial;
@@ -90,6 +91,11 @@ export class OpenFlowConnection implements AsyncDisposable {
 
   /** The flows that are there, in no order. Rejects as `apply` does. */
   async dump(filter: FlowFilter, signal: AbortSignal): Promise<readonly Flow[]> {
+    return (await this.count(filter, signal)).flows;
+  }
+
+  /** As `dump`, with how many packets each has had. */
+  async count(filter: FlowFilter, signal: AbortSignal): Promise<CountedFlows> {
     signal.throwIfAborted();
     using abort = aborted(signal);
     return await Promise.race([readFlows(this.#connected().channel, filter), abort.promise]);

@@ -110,8 +110,8 @@ export const writeFlowsRequest = (writer: ByteWriter, filter: FlowFilter, xid: n
   });
 };
 
-/** Takes the flows out of one OFPMP_FLOW_DESC reply; says whether another one follows. */
-export const readFlowsReply = (body: ByteReader, flows: Flow[]): boolean => {
+/** Takes the flows out of one OFPMP_FLOW_DESC reply, and how many packets each has had; says whether another one follows. */
+export const readFlowsReply = (body: ByteReader, flows: Flow[], packets: number[] = []): boolean => {
   const type = body.u16();
   if (type !== OFPMP_FLOW_DESC) throw malformed(`multipart reply of type ${type.toString()} to a request for flows`);
   const flags = body.u16();
@@ -119,13 +119,13 @@ export const readFlowsReply = (body: ByteReader, flows: Flow[]): boolean => {
   while (body.remaining > 0) {
     const length = body.u16();
     if (length < 2) throw malformed(`flow of length ${length.toString()}`);
-    flows.push(readFlow(body.take(length - 2)));
+    flows.push(readFlow(body.take(length - 2), packets));
   }
   return (flags & OFPMPF_REPLY_MORE) !== 0;
 };
 
 /** ofp_flow_desc after its length. */
-const readFlow = (reader: ByteReader): Flow => {
+const readFlow = (reader: ByteReader, packets: number[]): Flow => {
   reader.skip(2);
   const table = reader.u8();
   reader.skip(1);
@@ -140,7 +140,7 @@ const readFlow = (reader: ByteReader): Flow => {
   reader.skip(2);
   const statistics = reader.u16();
   if (statistics < 4) throw malformed(`statistics of length ${statistics.toString()}`);
-  reader.skip(((statistics + 7) & ~7) - 4);
+  packets.push(readPackets(reader.take(((statistics + 7) & ~7) - 4)));
   return {
     table,
     priority,
@@ -152,6 +152,20 @@ const readFlow = (reader: ByteReader): Flow => {
     ...readInstructions(reader),
   };
 };
+
+/** The packet count of OXS TLVs (OpenFlow 1.5.1 §7.2.4); 0 when it is not told. */
+const readPackets = (reader: ByteReader): number => {
+  while (reader.remaining >= 4) {
+    const header = reader.u32();
+    const length = header & 0xff;
+    if (header >>> 8 === OXS_PACKET_COUNT && length === 8) return Number(reader.u64());
+    reader.skip(Math.min(length, reader.remaining));
+  }
+  return 0;
+};
+
+/** OFPXSC_OPENFLOW_BASIC, OFPXST_OFB_PACKET_COUNT. */
+const OXS_PACKET_COUNT = (0x8002 << 8) | (4 << 1);
 
 type Instructions = Pick<Flow, 'actions' | 'writeMetadata' | 'gotoTable' | 'unknownInstructions'>;
 

@@ -7,14 +7,20 @@ import { type FlowFilter, readFlowsReply, writeFlowsRequest } from './flow-messa
 import { OFPT } from './message.ts';
 import type { Message } from './message.ts';
 
+/** Flows, and at the same place how many packets each has had. */
+export interface CountedFlows {
+  readonly flows: readonly Flow[];
+  readonly packets: readonly number[];
+}
+
 /** Flows that are there, in no order. Rejects with `unavailable` when the channel ends. */
-export const readFlows = async (channel: Channel, filter: FlowFilter): Promise<readonly Flow[]> => {
+export const readFlows = async (channel: Channel, filter: FlowFilter): Promise<CountedFlows> => {
   const exchange = new FlowsExchange();
   const writer = new ByteWriter();
   writeFlowsRequest(writer, filter, channel.begin(1, exchange));
   try {
     channel.send(writer);
-    return await exchange.flows;
+    return await exchange.counted;
   } finally {
     channel.finish(exchange);
   }
@@ -22,16 +28,17 @@ export const readFlows = async (channel: Channel, filter: FlowFilter): Promise<r
 
 class FlowsExchange implements Exchange {
   readonly #read: Flow[] = [];
-  readonly #end = Promise.withResolvers<readonly Flow[]>();
+  readonly #packets: number[] = [];
+  readonly #end = Promise.withResolvers<CountedFlows>();
 
-  get flows(): Promise<readonly Flow[]> {
+  get counted(): Promise<CountedFlows> {
     return this.#end.promise;
   }
 
   receive(message: Message): void {
     if (message.type === OFPT.ERROR) this.#end.reject(refused(readError(message.body)));
-    else if (message.type === OFPT.MULTIPART_REPLY && !readFlowsReply(message.body, this.#read)) {
-      this.#end.resolve(this.#read);
+    else if (message.type === OFPT.MULTIPART_REPLY && !readFlowsReply(message.body, this.#read, this.#packets)) {
+      this.#end.resolve({ flows: this.#read, packets: this.#packets });
     }
   }
 
