@@ -14,7 +14,8 @@ readonly PACKAGES=(
   openvswitch-switch ethtool                   # what hosts of the lab have in place of the kernel's bridges
   nftables iptables firewalld network-manager  # what real hosts have beside weft, and hosts of the lab in the tests
   dbus
-  dnsmasq-base radvd                           # DHCP and router advertisements of networks
+  dnsmasq-base dnsmasq-utils radvd             # DHCP, leases given back, and router advertisements of networks
+  conntrack libndp-tools                       # connections of routers, and what tells neighbours of IPv6 addresses
   udhcpc                                       # the DHCP client of the lab's guests
 )
 readonly POLICY=/usr/sbin/policy-rc.d
