@@ -28,6 +28,9 @@ export const networkMessage = (network: Network): NetworkMessage => ({
   update_time: timestamp(network.updatedAt),
 });
 
+/** What a physical network carries where nobody says otherwise (IEEE 802.3). */
+const ETHERNET_MTU = parseMtu('mtu', 1_500);
+
 /** Throws `invalid` for the first field that is not what it should be. */
 export const readNetworkDraft = (message: NetworkMessage, id: NetworkDraft['id'], defaultMtu: Mtu): NetworkDraft => {
   const segment = {
@@ -40,7 +43,7 @@ export const readNetworkDraft = (message: NetworkMessage, id: NetworkDraft['id']
     id,
     ...segment,
     name: parseName('network.name', message.name),
-    mtu: optional(parseMtu, 'network.mtu', message.mtu) ?? defaultMtu,
+    mtu: optional(parseMtu, 'network.mtu', message.mtu) ?? (segment.type === 'vxlan' ? defaultMtu : ETHERNET_MTU),
     adminStateUp: message.admin_state_up ?? true,
     autoPorts: message.auto_ports,
     portSecurityEnabled: message.port_security_enabled ?? true,

@@ -492,8 +492,8 @@ export interface Network {
   /** Of flat and vlan: the physical network. Immutable. */
   physical_network: string;
   /**
-   * What guests may send in one frame; 0 in a creation: 1450, or 1430 over an IPv6 underlay where the control plane is
-   * told so. Hosts whose underlay is too small refuse ports of it.
+   * What guests may send in one frame; 0 in a creation: 1500 on flat and vlan, else 1450, or 1430 over an IPv6 underlay where
+   * the control plane is told so. Hosts whose underlay is too small refuse ports of it.
    */
   mtu: number;
   /** Default true; false takes all its ports down. */
