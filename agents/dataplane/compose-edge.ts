@@ -5,9 +5,9 @@ import { client } from '#platform/rpc/client.ts';
 import type { AgentConfig } from './config.ts';
 import { EdgeDuties, type EdgeDutiesTools } from './edge/core/duties.ts';
 import { DhcpService } from './edge/dhcp/service.ts';
+import { RouterService } from './edge/router/service.ts';
 import { DutySource, type PortSecurityListener } from './intake/duty-source.ts';
 import { DutyStore } from './intake/duty-store.ts';
-import type { DutyListener } from './model/duty-listener.ts';
 import type { RouterDuty } from './model/router-duty.ts';
 import type { StateFiles } from './model/state-files.ts';
 import type { EventLog } from './reconcile/event-log.ts';
@@ -38,9 +38,17 @@ export const composeEdge = (
     namespaces: ownNamespaces,
   };
   const dhcp = new EdgeDuties(new DhcpService(tools, stateDir), tools);
+  const serving: RouterService = new RouterService({
+    ...tools,
+    stateDir,
+    suspect: (id) => {
+      routers.suspect(id);
+    },
+  });
+  const routers = new EdgeDuties<RouterDuty>(serving, tools);
   const duties = client(DutyServiceService, config.topologyAddress);
   const store = new DutyStore(files, log);
-  const source = new DutySource({ client: duties, hostId, store, dhcp, routers: NOBODY, ports, log, startGraceMs });
+  const source = new DutySource({ client: duties, hostId, store, dhcp, routers, ports, log, startGraceMs });
   const connection: Component = {
     name: 'duty-client',
     start: async () => Promise.resolve(),
@@ -49,11 +57,13 @@ export const composeEdge = (
       return Promise.resolve();
     },
   };
-  return { components: [connection, dhcp, source], operations: () => dhcp.operations };
-};
-
-const NOBODY: DutyListener<RouterDuty> = {
-  replace: () => undefined,
-  set: () => undefined,
-  ended: () => undefined,
+  const watching: Component = {
+    name: 'router-watch',
+    start: async () => Promise.resolve(),
+    stop: async () => serving.stop(),
+  };
+  return {
+    components: [connection, dhcp, watching, routers, source],
+    operations: () => dhcp.operations + routers.operations,
+  };
 };
