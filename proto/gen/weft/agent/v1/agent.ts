@@ -404,6 +404,34 @@ export interface DetachPortRequest {
   port_id: string;
 }
 
+/** Request of GetPortSecurity. */
+export interface GetPortSecurityRequest {
+  /** The port. */
+  port_id: string;
+}
+
+/** Frames that a port has sent and that were dropped. */
+export interface SpoofedFrames {
+  /** Why: source-mac, vlan-tag, arp-sender, ipv4-source, ipv6-source, nd-target, dhcp-server or router-advertisement. */
+  reason: string;
+  /** How many since the rules were first written. */
+  frame_count: string;
+}
+
+/** What a port may send. */
+export interface PortSecurityState {
+  /** The port. */
+  port_id: string;
+  /** Its device. */
+  device_name: string;
+  /** Whether anything is checked. */
+  enabled: boolean;
+  /** The commands a person would type to have it checked like that; none when nothing is. */
+  commands: string[];
+  /** By reason, all of them; none when nothing is checked. */
+  spoofed_frames: SpoofedFrames[];
+}
+
 /** Request of WatchEvents. */
 export interface WatchEventsRequest {
   /** Only these; none: all. */
@@ -3011,6 +3039,313 @@ export const DetachPortRequest: MessageFns<DetachPortRequest> = {
   },
 };
 
+function createBaseGetPortSecurityRequest(): GetPortSecurityRequest {
+  return { port_id: "" };
+}
+
+export const GetPortSecurityRequest: MessageFns<GetPortSecurityRequest> = {
+  encode(message: GetPortSecurityRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.port_id !== "") {
+      writer.uint32(10).string(message.port_id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPortSecurityRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPortSecurityRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.port_id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetPortSecurityRequest {
+    return {
+      port_id: isSet(object.portId)
+        ? globalThis.String(object.portId)
+        : isSet(object.port_id)
+        ? globalThis.String(object.port_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetPortSecurityRequest): unknown {
+    const obj: any = {};
+    if (message.port_id !== "") {
+      obj.portId = message.port_id;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetPortSecurityRequest>, I>>(base?: I): GetPortSecurityRequest {
+    return GetPortSecurityRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetPortSecurityRequest>, I>>(object: I): GetPortSecurityRequest {
+    const message = createBaseGetPortSecurityRequest();
+    message.port_id = object.port_id ?? "";
+    return message;
+  },
+};
+
+function createBaseSpoofedFrames(): SpoofedFrames {
+  return { reason: "", frame_count: "0" };
+}
+
+export const SpoofedFrames: MessageFns<SpoofedFrames> = {
+  encode(message: SpoofedFrames, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    if (message.frame_count !== "0") {
+      writer.uint32(16).uint64(message.frame_count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpoofedFrames {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpoofedFrames();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.frame_count = reader.uint64().toString();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SpoofedFrames {
+    return {
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      frame_count: isSet(object.frameCount)
+        ? globalThis.String(object.frameCount)
+        : isSet(object.frame_count)
+        ? globalThis.String(object.frame_count)
+        : "0",
+    };
+  },
+
+  toJSON(message: SpoofedFrames): unknown {
+    const obj: any = {};
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.frame_count !== "0") {
+      obj.frameCount = message.frame_count;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SpoofedFrames>, I>>(base?: I): SpoofedFrames {
+    return SpoofedFrames.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SpoofedFrames>, I>>(object: I): SpoofedFrames {
+    const message = createBaseSpoofedFrames();
+    message.reason = object.reason ?? "";
+    message.frame_count = object.frame_count ?? "0";
+    return message;
+  },
+};
+
+function createBasePortSecurityState(): PortSecurityState {
+  return { port_id: "", device_name: "", enabled: false, commands: [], spoofed_frames: [] };
+}
+
+export const PortSecurityState: MessageFns<PortSecurityState> = {
+  encode(message: PortSecurityState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.port_id !== "") {
+      writer.uint32(10).string(message.port_id);
+    }
+    if (message.device_name !== "") {
+      writer.uint32(18).string(message.device_name);
+    }
+    if (message.enabled !== false) {
+      writer.uint32(24).bool(message.enabled);
+    }
+    for (const v of message.commands) {
+      writer.uint32(34).string(v!);
+    }
+    for (const v of message.spoofed_frames) {
+      SpoofedFrames.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PortSecurityState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePortSecurityState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.port_id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.device_name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.enabled = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.commands.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.spoofed_frames.push(SpoofedFrames.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PortSecurityState {
+    return {
+      port_id: isSet(object.portId)
+        ? globalThis.String(object.portId)
+        : isSet(object.port_id)
+        ? globalThis.String(object.port_id)
+        : "",
+      device_name: isSet(object.deviceName)
+        ? globalThis.String(object.deviceName)
+        : isSet(object.device_name)
+        ? globalThis.String(object.device_name)
+        : "",
+      enabled: isSet(object.enabled) ? globalThis.Boolean(object.enabled) : false,
+      commands: globalThis.Array.isArray(object?.commands) ? object.commands.map((e: any) => globalThis.String(e)) : [],
+      spoofed_frames: globalThis.Array.isArray(object?.spoofedFrames)
+        ? object.spoofedFrames.map((e: any) => SpoofedFrames.fromJSON(e))
+        : globalThis.Array.isArray(object?.spoofed_frames)
+        ? object.spoofed_frames.map((e: any) => SpoofedFrames.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: PortSecurityState): unknown {
+    const obj: any = {};
+    if (message.port_id !== "") {
+      obj.portId = message.port_id;
+    }
+    if (message.device_name !== "") {
+      obj.deviceName = message.device_name;
+    }
+    if (message.enabled !== false) {
+      obj.enabled = message.enabled;
+    }
+    if (message.commands?.length) {
+      obj.commands = message.commands;
+    }
+    if (message.spoofed_frames?.length) {
+      obj.spoofedFrames = message.spoofed_frames.map((e) => SpoofedFrames.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PortSecurityState>, I>>(base?: I): PortSecurityState {
+    return PortSecurityState.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PortSecurityState>, I>>(object: I): PortSecurityState {
+    const message = createBasePortSecurityState();
+    message.port_id = object.port_id ?? "";
+    message.device_name = object.device_name ?? "";
+    message.enabled = object.enabled ?? false;
+    message.commands = object.commands?.map((e) => e) || [];
+    message.spoofed_frames = object.spoofed_frames?.map((e) => SpoofedFrames.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseWatchEventsRequest(): WatchEventsRequest {
   return { kinds: [] };
 }
@@ -3574,6 +3909,20 @@ export const AgentServiceService = {
     responseSerialize: (value: Empty): Buffer => Buffer.from(Empty.encode(value).finish()),
     responseDeserialize: (value: Buffer): Empty => Empty.decode(value),
   },
+  /**
+   * What a port that is plugged here may send, as commands, and what it has sent besides. NOT_FOUND when it is not plugged
+   * here.
+   */
+  getPortSecurity: {
+    path: "/weft.agent.v1.AgentService/GetPortSecurity" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetPortSecurityRequest): Buffer =>
+      Buffer.from(GetPortSecurityRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetPortSecurityRequest => GetPortSecurityRequest.decode(value),
+    responseSerialize: (value: PortSecurityState): Buffer => Buffer.from(PortSecurityState.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PortSecurityState => PortSecurityState.decode(value),
+  },
   /** Streams what happens on this host from now on; a slow reader loses the oldest events and is told how many. */
   watchEvents: {
     path: "/weft.agent.v1.AgentService/WatchEvents" as const,
@@ -3627,6 +3976,11 @@ export interface AgentServiceServer extends UntypedServiceImplementation {
   attachPort: handleUnaryCall<AttachPortRequest, AttachPortResponse>;
   /** Unplugs a port's device: as if the device had gone. */
   detachPort: handleUnaryCall<DetachPortRequest, Empty>;
+  /**
+   * What a port that is plugged here may send, as commands, and what it has sent besides. NOT_FOUND when it is not plugged
+   * here.
+   */
+  getPortSecurity: handleUnaryCall<GetPortSecurityRequest, PortSecurityState>;
   /** Streams what happens on this host from now on; a slow reader loses the oldest events and is told how many. */
   watchEvents: handleServerStreamingCall<WatchEventsRequest, Event>;
   /** Takes the snapshots again from the control plane and compares the kernel with them, now. */
