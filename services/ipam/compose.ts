@@ -53,7 +53,7 @@ export const composeIpam = (
   const macs = new RedisLeaseBook(redis, PARTITION, 'mac');
   const service = ipamService({
     subnets: new Subnets(store, records, addresses, systemClock, busSubnetNews(new SubjectBus(nats, log))),
-    addresses: new Addresses(new Networks(store, records), addresses, systemClock),
+    addresses: new Addresses(new Networks(store, records), addresses, macs, systemClock),
     leases: new LeaseLister(store, records, addresses),
     macs: new MacAddresses(macs, systemClock, Math.random),
     ranges: new SegmentRangeCatalogue(store, records, segments, systemClock),

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ListLeasesRequest } from '#proto/weft/ipam/v1/ipam.ts';
+import { Ipv6AddressMode, ListLeasesRequest } from '#proto/weft/ipam/v1/ipam.ts';
 import type { AddressLease, AllocateAddressesRequest, DeepPartial } from '#proto/weft/ipam/v1/ipam.ts';
 import { allocating, allocatingMac, creating, releasing, runIpam } from './testing/running-ipam.ts';
 import type { IpamClient, RunningIpam } from './testing/running-ipam.ts';
@@ -48,6 +48,28 @@ describe('addresses', () => {
     expect(Date.parse(leases[0]?.create_time ?? '')).toBeGreaterThan(Date.now() - 10_000);
     expect((await other.allocateAddresses(allocating(network_id, holder))).leases).toEqual(leases);
     expect(await take(owner(), {}, other)).toEqual(['10.0.0.3', '2001:db8::3']);
+  });
+
+  test('are what stations make of their MAC address, where they make them themselves', async () => {
+    const network_id = randomUUID();
+    const slaac = { network_id, cidr: '2001:db8:1::/64', ipv6_address_mode: Ipv6AddressMode.IPV6_ADDRESS_MODE_SLAAC };
+    await ipam.createSubnet(creating({ network_id, cidr: '10.0.0.0/24' }));
+    await ipam.createSubnet(creating(slaac));
+    const [holder, another] = [owner(), owner()];
+    await expect(ipam.allocateAddresses(allocating(network_id, holder))).rejects.toMatchObject({
+      code: 'precondition',
+      reason: 'MAC_ADDRESS_REQUIRED',
+    });
+    await ipam.allocateMacAddress(allocatingMac(network_id, holder, 'fa:16:3e:00:00:01'));
+    await ipam.allocateMacAddress(allocatingMac(network_id, another, 'fa:16:3e:00:00:02'));
+    const made = ['10.0.0.2', '2001:db8:1:0:f816:3eff:fe00:1'];
+    for (const replica of [ipam, other]) {
+      expect(addresses((await replica.allocateAddresses(allocating(network_id, holder))).leases)).toEqual(made);
+    }
+    const chosen = { fixed_ips: [{ ip_address: '2001:db8:1::77' }] };
+    expect(addresses((await ipam.allocateAddresses(allocating(network_id, another, chosen))).leases)).toEqual([
+      '2001:db8:1::77',
+    ]);
   });
 
   test('come from the next subnet of the version when one is full', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CreateSubnetRequest } from '#proto/weft/ipam/v1/ipam.ts';
+import { CreateSubnetRequest, Ipv6AddressMode } from '#proto/weft/ipam/v1/ipam.ts';
 import type { DeepPartial, Subnet } from '#proto/weft/ipam/v1/ipam.ts';
 import { UpdateSubnetRequest } from '#proto/weft/ipam/v1/ipam.ts';
 import { allocating, creating, releasing, runIpam } from './testing/running-ipam.ts';
@@ -21,6 +21,8 @@ afterAll(() => running[Symbol.asyncDispose]());
 
 const updating = (subnet: DeepPartial<Subnet>, update_mask: string[], more: DeepPartial<UpdateSubnetRequest> = {}) =>
   UpdateSubnetRequest.fromPartial({ subnet, update_mask, ...more });
+
+const slaac = Ipv6AddressMode.IPV6_ADDRESS_MODE_SLAAC;
 
 const invalid = (field: string) => ({ code: 'invalid', violations: [{ field }] });
 
@@ -93,6 +95,8 @@ describe('a new subnet', () => {
     ['loopback', { cidr: '127.0.0.0/24' }, 'subnet.cidr'],
     ['IPv4-mapped', { cidr: '::ffff:10.0.0.0/120' }, 'subnet.cidr'],
     ['link-local', { cidr: 'fe80::/64' }, 'subnet.cidr'],
+    ['an address mode of IPv6', { ipv6_address_mode: slaac }, 'subnet.ipv6_address_mode'],
+    ['SLAAC of other than 64 bits', { cidr: '2001:db8::/80', ipv6_address_mode: slaac }, 'subnet.ipv6_address_mode'],
     ['a gateway elsewhere', { gateway_ip: '10.0.1.1' }, 'subnet.gateway_ip'],
     ['the network address as gateway', { gateway_ip: '10.0.0.0' }, 'subnet.gateway_ip'],
     ['the broadcast address as gateway', { gateway_ip: '10.0.0.255' }, 'subnet.gateway_ip'],
@@ -216,6 +220,17 @@ describe('a change', () => {
     const changed = await ipam.updateSubnet(updating({ id: subnet.id, enable_dhcp: false }, []));
     expect(changed).toMatchObject({ name: '', gateway_ip: '10.0.0.1', enable_dhcp: false });
     expect(changed.allocation_pools).toEqual([{ start: '10.0.0.2', end: '10.0.0.254' }]);
+  });
+
+  test('keeps the address mode of IPv6, which is given once', async () => {
+    const subnet = await ipam.createSubnet(creating({ cidr: '2001:db8:5::/64', ipv6_address_mode: slaac }));
+    const { id } = subnet;
+    const mode = updating({ id, ipv6_address_mode: Ipv6AddressMode.IPV6_ADDRESS_MODE_UNSPECIFIED }, [
+      'ipv6_address_mode',
+    ]);
+    await expect(ipam.updateSubnet(mode)).rejects.toMatchObject(invalid('update_mask'));
+    const named = await other.updateSubnet(updating({ id, name: 'six' }, ['name']));
+    expect(named).toMatchObject({ name: 'six', ipv6_address_mode: slaac });
   });
 
   test('that changes nothing leaves the revision', async () => {

@@ -1,7 +1,6 @@
 import { contains, hostCidr } from '#platform/net/cidr.ts';
 import type { Cidr } from '#platform/net/cidr.ts';
-import { bigIntToIp } from '#platform/net/ip-address.ts';
-import type { IpAddress } from '#platform/net/ip-address.ts';
+import { linkLocalOf } from '#platform/net/eui64.ts';
 import type { MacAddress } from '#platform/net/mac-address.ts';
 import type { LocalPort } from '../model/intent.ts';
 
@@ -17,17 +16,6 @@ export interface AllowedSender {
   /** Sources of IPv6, and targets of neighbour advertisements; the link-local address of the MAC address among them. */
   readonly ipv6: readonly Cidr[];
 }
-
-const LINK_LOCAL = 0xfe80n << 112n;
-const UNIVERSAL = 0x02n << 56n;
-const FILLER = 0xfffen << 24n;
-
-/** The link-local address that an interface makes of its MAC address (RFC 4291, appendix A: modified EUI-64). */
-export const linkLocalOf = (mac: MacAddress): IpAddress => {
-  const bits = BigInt(`0x${mac.replaceAll(':', '')}`);
-  const identifier = ((bits >> 24n) << 40n) | FILLER | (bits & 0xff_ffffn);
-  return bigIntToIp(6, LINK_LOCAL | (identifier ^ UNIVERSAL));
-};
 
 /** What a port with security may send: its own MAC address first; undefined when nothing is checked. */
 export const allowedSenders = ({ mac, ips, security }: LocalPort): readonly AllowedSender[] | undefined => {

@@ -1,10 +1,12 @@
 import type { Clock } from '#platform/async/clock.ts';
 import { DomainError } from '#platform/errors/domain-error.ts';
+import type { MacAddress } from '#platform/net/mac-address.ts';
 import type { Uuid } from '#platform/net/names.ts';
-import { addressWants, spaceOf } from '../domain/address-wants.ts';
+import { addressWants, isSelfAddressed, spaceOf } from '../domain/address-wants.ts';
 import type { FixedIp } from '../domain/address-wants.ts';
-import { addressKey, keyAddress } from '../domain/lease-key.ts';
+import { addressKey, keyAddress, keyMac } from '../domain/lease-key.ts';
 import type { Lease, Want } from '../domain/leasing.ts';
+import type { Subnet } from '../domain/subnet.ts';
 import type { OwnerId } from '../domain/owner.ts';
 import type { LeaseBook, LeaseOutcome } from './lease-book.ts';
 import type { Mutation } from './mutation.ts';
@@ -23,22 +25,27 @@ export interface AddressRelease extends Mutation {
 
 /** More changes of one network's subnets than can come between reading them and leasing. */
 const ATTEMPTS = 20;
+/** More networks than one owner has MAC addresses in. */
+const MOST_MACS = 1_000;
 
 /** Leases addresses of networks to owners. */
 export class Addresses {
   readonly #networks: Networks;
   readonly #book: LeaseBook;
+  readonly #macs: Pick<LeaseBook, 'leasesBy'>;
   readonly #clock: Pick<Clock, 'now'>;
 
-  constructor(networks: Networks, book: LeaseBook, clock: Pick<Clock, 'now'>) {
+  constructor(networks: Networks, book: LeaseBook, macs: Pick<LeaseBook, 'leasesBy'>, clock: Pick<Clock, 'now'>) {
     this.#networks = networks;
     this.#book = book;
+    this.#macs = macs;
     this.#clock = clock;
   }
 
   /**
    * All that the owner holds in the network, what was asked for first and in that order. DomainError `invalid`,
-   * `not_found` SUBNET_NOT_FOUND, `precondition` NETWORK_WITHOUT_SUBNET, `exhausted` SUBNET_FULL, `exists`
+   * `not_found` SUBNET_NOT_FOUND, `precondition`: NETWORK_WITHOUT_SUBNET, or MAC_ADDRESS_REQUIRED where addresses are made
+   * of the owner's MAC address, which it has not got; `exhausted` SUBNET_FULL, `exists`
    * ADDRESS_IN_USE.
    */
   async allocate(allocation: AddressAllocation, signal: AbortSignal): Promise<readonly Lease[]> {
@@ -52,7 +59,7 @@ export class Addresses {
       const network = await this.#networks.read(networkId, signal);
       let wants: readonly Want[];
       try {
-        wants = wantsOf(network, allocation);
+        wants = await this.#wantsOf(network, allocation, signal);
       } catch (error) {
         const answer = await this.#answeredBefore(network, allocation, signal);
         if (answer !== undefined) return answer;
@@ -86,7 +93,7 @@ export class Addresses {
   ): Promise<readonly Lease[] | undefined> {
     let wants: readonly Want[];
     try {
-      wants = wantsOf(network, allocation);
+      wants = await this.#wantsOf(network, allocation, signal);
     } catch (error) {
       // It may be right by now: only what has just been read may be held against the caller.
       if (error instanceof DomainError) return undefined;
@@ -94,6 +101,22 @@ export class Addresses {
     }
     const outcome = await this.#ask(network, wants, allocation, signal);
     return outcome.kind === 'stale' ? undefined : leasesOf(outcome, network, wants);
+  }
+
+  async #wantsOf(network: Network, allocation: AddressAllocation, signal: AbortSignal): Promise<readonly Want[]> {
+    const { id, subnets } = network;
+    const { fixedIps, owner, validateOnly } = allocation;
+    const mac = subnets.some(isSelfAddressed) ? await this.#macOf(id, owner, signal) : undefined;
+    const wants = addressWants(id, subnets, fixedIps, mac);
+    const selfMade = wants.some(({ kind, from }) => kind === 'next' && from.some((at) => isSelfMade(subnets[at])));
+    if (mac === undefined && selfMade && !validateOnly) throw macRequired(id, owner);
+    return wants;
+  }
+
+  async #macOf(networkId: Uuid, owner: OwnerId, signal: AbortSignal): Promise<MacAddress | undefined> {
+    const held = await this.#macs.leasesBy(owner, { after: undefined, limit: MOST_MACS }, signal);
+    const mine = held.find(({ lease }) => lease.group === networkId);
+    return mine === undefined ? undefined : keyMac(mine.lease.key);
   }
 
   /** What the same request got when its subnets were still there. */
@@ -130,8 +153,15 @@ export class Addresses {
   }
 }
 
-const wantsOf = ({ id, subnets }: Network, { fixedIps }: AddressAllocation): readonly Want[] =>
-  addressWants(id, subnets, fixedIps);
+const isSelfMade = (subnet: Subnet | undefined): boolean => subnet !== undefined && isSelfAddressed(subnet);
+
+const macRequired = (networkId: Uuid, owner: OwnerId): DomainError =>
+  new DomainError(
+    'precondition',
+    'MAC_ADDRESS_REQUIRED',
+    `addresses of network ${networkId} are made of MAC addresses, and ${owner} has none there yet`,
+    { details: { network: networkId, owner } },
+  );
 
 const leasesOf = (outcome: LeaseOutcome, network: Network, wants: readonly Want[]): readonly Lease[] => {
   switch (outcome.kind) {
@@ -157,7 +187,8 @@ const subnetFull = ({ id, subnets }: Network, want: Want | undefined): DomainErr
 
 const addressInUse = ({ id, subnets }: Network, want: Want | undefined): DomainError => {
   const subnet = subnets[want?.from[0] ?? -1];
-  const address = want?.kind === 'chosen' ? keyAddress(want.key) : 'address';
+  const key = want?.kind === 'chosen' ? want.key : want?.kind === 'any' ? want.keys[0] : undefined;
+  const address = key === undefined ? 'address' : keyAddress(key);
   return new DomainError(
     'exists',
     'ADDRESS_IN_USE',

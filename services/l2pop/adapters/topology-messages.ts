@@ -32,6 +32,9 @@ export const readNetwork = (message: NetworkMessage): Network => ({
   overlay: message.network_type === NetworkType.NETWORK_TYPE_VXLAN,
 });
 
+/** Owners of ports that serve a network: those of routers and of DHCP. */
+const SERVED = 'network:';
+
 /** Reads a port of topology. Throws `invalid`. */
 export const readPort = (message: PortMessage): Port => ({
   id: parseUuid('port.id', message.id),
@@ -45,4 +48,5 @@ export const readPort = (message: PortMessage): Port => ({
   adminStateUp: (message.admin_state_up ?? true) && message.status !== Status.STATUS_DOWN,
   ...(message.binding_host_id !== '' && { boundTo: parseHostId('port.binding_host_id', message.binding_host_id) }),
   generation: BigInt(message.binding_generation),
+  ...(message.device_owner.startsWith(SERVED) && { serving: true }),
 });

@@ -43,6 +43,8 @@ export interface Port {
   /** The host it is bound to. */
   readonly boundTo?: HostId;
   readonly generation: bigint;
+  /** Whether it serves the network: stations of IPv6 know routers by their link-local address. */
+  readonly serving?: boolean;
 }
 
 /** A network as topology knows it, as far as forwarding goes. */

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { linkLocalOf } from '#platform/net/eui64.ts';
+import { type IpAddress, parseIp } from '#platform/net/ip-address.ts';
 import { entryOf, hostOf, networkOf, vtepOf } from '../testing/arbitraries.ts';
 import type { Port } from './entry.ts';
 import { placePort, removePort, sameVtep } from './placement.ts';
@@ -34,6 +36,18 @@ describe('a port', () => {
       version: { port: 7, host: 0 },
       entry: { vtep: vtepOf(0, 1) },
     });
+  });
+
+  test('that serves IPv6 is found by its link-local address too', () => {
+    const [four, six] = [parseIp('ip', '10.0.0.1'), parseIp('ip', '2001:db8::1')];
+    const found = (ips: readonly IpAddress[], serving?: true): readonly string[] => {
+      const operation = placePort({ ...bound, ips, ...(serving && { serving }) }, { ...plain, host });
+      return operation.kind === 'set' ? operation.entry.ips : [];
+    };
+    expect(found([four, six], true)).toEqual([four, six, linkLocalOf(mac)]);
+    expect(found([six, linkLocalOf(mac)], true)).toEqual([six, linkLocalOf(mac)]);
+    expect(found([four], true)).toEqual([four]);
+    expect(found([four, six])).toEqual([four, six]);
   });
 
   const { vtep: __, ...nowhere } = host;

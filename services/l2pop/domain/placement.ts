@@ -1,3 +1,5 @@
+import { linkLocalOf } from '#platform/net/eui64.ts';
+import { type IpAddress, ipVersion } from '#platform/net/ip-address.ts';
 import type { Host, Port, Vtep } from './entry.ts';
 import { GONE, type TableOperation } from './table.ts';
 
@@ -29,8 +31,19 @@ export const placePort = (port: Port, { host, vtep, withdrawDead, redelivered }:
       redelivered,
     };
   }
-  const { id, mac, ips, generation } = port;
-  return { kind: 'set', version, entry: { portId: id, mac, ips, vtep: place, generation }, redelivered };
+  const { id, mac, generation } = port;
+  const entry = { portId: id, mac, ips: addressesOf(port), vtep: place, generation };
+  return { kind: 'set', version, entry, redelivered };
+};
+
+/**
+ * The addresses that others ask for. A VXLAN device with `proxy` drops the question for any other, so that of a port that
+ * serves IPv6 its link-local address is among them: it is what router advertisements come from (RFC 4861 §4.2).
+ */
+const addressesOf = ({ mac, ips, serving = false }: Port): readonly IpAddress[] => {
+  if (!serving || !ips.some((ip) => ipVersion(ip) === 6)) return ips;
+  const linkLocal = linkLocalOf(mac);
+  return ips.includes(linkLocal) ? ips : [...ips, linkLocal];
 };
 
 /** What the deletion of a port means; `revision` is that of its last state or a later one. */
