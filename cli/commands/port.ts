@@ -6,6 +6,7 @@ import { DomainError } from '#platform/errors/domain-error.ts';
 import type { Command, CommandContext, Flag } from '../command.ts';
 import type { Column } from '../output/output.ts';
 import { EXIT, usageError } from '../usage.ts';
+import { portShowCommand } from './port-show.ts';
 import { allPages, resolveNetwork, resolvePort, wholeNumber } from './resolve.ts';
 
 const columns: readonly Column<Port>[] = [
@@ -179,6 +180,7 @@ export const portCommands: readonly Command[] = [
       return undefined;
     },
   },
+  portShowCommand,
   {
     path: 'port update',
     summary: 'change a port',

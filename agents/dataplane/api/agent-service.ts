@@ -13,6 +13,8 @@ import { parseDeviceName, parseUuid } from '#platform/net/names.ts';
 import { service, serverStream, unary, type RpcService } from '#platform/rpc/handlers.ts';
 import type { Dataplane } from '../model/host.ts';
 import type { HostIdentity } from '../model/intent.ts';
+import { commandOf } from '../model/operation.ts';
+import { SPOOF_REASONS } from '../model/port-security.ts';
 import { digestOfRows } from '../plan/digest.ts';
 import type { DeviceView } from '../reconcile/device.ts';
 import type { HostEvent } from '../reconcile/event-log.ts';
@@ -156,6 +158,21 @@ export const agentService = (tools: AgentApiTools): RpcService => {
     detachPort: unary(async (request) => {
       await agent.devices.detach(parseUuid('port_id', request.port_id));
       return {};
+    }),
+
+    getPortSecurity: unary(async (request, { signal }) => {
+      const portId = parseUuid('port_id', request.port_id);
+      const { worker, port } = agent.networks.requirePort(portId);
+      const counts = await agent.spoofed.count(portId, signal);
+      return {
+        port_id: portId,
+        device_name: port.device,
+        enabled: port.security.enabled,
+        commands: dataplane.guardOf(worker.table, port).map(commandOf),
+        spoofed_frames: port.security.enabled
+          ? SPOOF_REASONS.map((reason) => ({ reason, frame_count: String(counts.get(reason) ?? 0) }))
+          : [],
+      };
     }),
 
     watchEvents: serverStream(async function* (request, { signal }): AsyncGenerator<Event> {

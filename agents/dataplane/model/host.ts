@@ -2,7 +2,8 @@ import type { Operation, Outcome } from './operation.ts';
 import type { Uuid } from '#platform/net/names.ts';
 import type { Vni } from '#platform/net/vni.ts';
 import type { HostInterface, InterfaceRoute } from './interface.ts';
-import type { HostIdentity, NetworkChange, NetworkFacts, NetworkIntent } from './intent.ts';
+import type { HostIdentity, LocalPort, NetworkChange, NetworkFacts, NetworkIntent } from './intent.ts';
+import type { SpoofedFrames } from './port-security.ts';
 import type { Rows } from './rows.ts';
 
 /** A network device appeared, changed or went away. */
@@ -82,6 +83,10 @@ export interface Dataplane<Observed extends ObservedNetwork = ObservedNetwork> {
   planRemoval(owned: OwnedNetwork): readonly Operation[];
   /** One outcome per operation, in order; rejects only when the kernel's tools cannot be reached at all. */
   apply(operations: readonly Operation[], signal: AbortSignal): Promise<readonly Outcome[]>;
+  /** The commands by which a port of that network is kept from sending what is not its own; none when it is not checked. */
+  guardOf(network: NetworkFacts, port: LocalPort): readonly Operation[];
+  /** Frames of these devices that were dropped for what they claimed, since their rules were first written. */
+  spoofedFrames(devices: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, SpoofedFrames>>;
   /** Device events since start, and a present event for each device that is there at start. */
   events(signal: AbortSignal): AsyncIterable<KernelEvent>;
 }

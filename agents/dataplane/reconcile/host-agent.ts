@@ -17,6 +17,7 @@ import { Networks } from './networks.ts';
 import type { PendingDowns } from './pending-downs.ts';
 import { PortSecurities } from './port-securities.ts';
 import type { ReportedDevices } from './reported-devices.ts';
+import { SpoofMeter } from './spoof-meter.ts';
 import type { WorkerTiming } from './worker-ports.ts';
 
 export interface HostAgentTools {
@@ -47,6 +48,7 @@ export class HostAgent implements Component {
   readonly events = new EventLog();
   readonly networks: Networks;
   readonly devices: DevicePorts;
+  readonly spoofed: SpoofMeter;
   readonly #tools: HostAgentTools;
   readonly #halt = new AbortController();
   readonly #securities = new PortSecurities();
@@ -76,6 +78,7 @@ export class HostAgent implements Component {
         },
       },
     });
+    this.spoofed = new SpoofMeter({ ...tools, networks: this.networks, intervalMs: tools.timing.auditIntervalMs });
     this.devices = new DevicePorts({
       ...tools,
       networks: this.networks,
@@ -110,6 +113,7 @@ export class HostAgent implements Component {
       this.#watchKernel(),
       this.#keepLease(),
       this.#keepReporting(),
+      this.spoofed.keepCounting(this.#halt.signal),
       this.#begin(tables.map(({ networkId }) => networkId)),
     ].map(async (loop) => {
       try {

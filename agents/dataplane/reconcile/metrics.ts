@@ -8,3 +8,7 @@ export const resyncs = counter('weft_resyncs', 'Changes or snapshots pulled from
 export const deltasDropped = counter('weft_deltas_dropped', 'Deltas not applied, by reason');
 export const heldRevision = gauge('weft_held_revision', 'Revision the kernel holds, by network');
 export const localPorts = gauge('weft_local_ports', 'Ports plugged on this host');
+export const spoofedFrames = counter(
+  'weft_spoofed_frames',
+  'Frames of guests dropped for what they claimed, by port and reason',
+);

@@ -53,6 +53,13 @@ class FakeDataplane implements Dataplane {
       ...(before.local === undefined ? [] : [step('unplug', before.local.device)]),
       ...(after.local === undefined ? [] : [step('plug', after.local.device)]),
     ]);
+  guardOf(): readonly Operation[] {
+    return [];
+  }
+  async spoofedFrames(): Promise<ReadonlyMap<string, never>> {
+    return Promise.resolve(new Map<string, never>());
+  }
+
   planRemoval(): readonly Operation[] {
     return [step('remove')];
   }

@@ -3,7 +3,7 @@ import type { Uuid } from '#platform/net/names.ts';
 import type { Vni } from '#platform/net/vni.ts';
 import { NetworkTable } from '../intake/network-table.ts';
 import type { LinkEvent } from '../model/host.ts';
-import type { NetworkFacts } from '../model/intent.ts';
+import type { LocalPort, NetworkFacts } from '../model/intent.ts';
 import type { PortSecurity } from '../model/port-security.ts';
 import type { Outcome } from '../model/operation.ts';
 import { sameFacts } from '../plan/segment.ts';
@@ -55,6 +55,15 @@ export class Networks {
       });
     }
     return worker;
+  }
+
+  /** A port that is plugged here and its network's worker, or NOT_FOUND for callers of the API. */
+  requirePort(portId: string): { readonly worker: NetworkWorker; readonly port: LocalPort } {
+    for (const worker of this.#workers.values()) {
+      const port = worker.table.ports.get(portId);
+      if (port !== undefined) return { worker, port };
+    }
+    throw new DomainError('not_found', 'PORT_NOT_PLUGGED', `port "${portId}" is not plugged on this host`);
   }
 
   /** Holds a network from what the last run left on disk. */

@@ -1,8 +1,9 @@
 import type { Component } from '#platform/lifecycle/component.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { Dataplane, KernelEvent, NetworkDevices, OwnedNetwork } from '../../model/host.ts';
-import type { HostIdentity, NetworkChange, NetworkFacts, NetworkIntent } from '../../model/intent.ts';
+import type { HostIdentity, LocalPort, NetworkChange, NetworkFacts, NetworkIntent } from '../../model/intent.ts';
 import type { Operation, Outcome } from '../../model/operation.ts';
+import type { SpoofedFrames } from '../../model/port-security.ts';
 import { NO_UPLINKS } from '../../model/uplinks.ts';
 import type { UplinkSettings } from '../../model/uplinks.ts';
 import { BatchChild } from '../../sys/batch-child.ts';
@@ -13,8 +14,10 @@ import { applyOperations } from './apply.ts';
 import type { Tools } from './apply.ts';
 import { devicesOf } from './devices.ts';
 import { watchKernel } from './events.ts';
+import { guardPortSteps } from './guard-operations.ts';
 import { planGuarded, planGuardedChange, planGuardedRemoval } from './guard-plan.ts';
 import type { GuardedNetwork } from './guard-plan.ts';
+import { portGuard } from './guard-rules.ts';
 import { Guards } from './guards.ts';
 import { observeNetwork, observeOwnedNetworks, observeProviderNetwork } from './observe.ts';
 import type { Readers } from './observe.ts';
@@ -154,6 +157,15 @@ export class LinuxBridgeDataplane implements Dataplane<GuardedNetwork>, Componen
     const failures = outcomes.filter(({ error }) => error !== undefined).length;
     if (failures > 0) this.#log.debug({ operations: operations.length, failures }, 'applied in part');
     return outcomes;
+  }
+
+  guardOf({ networkId }: NetworkFacts, port: LocalPort): readonly Operation[] {
+    const guard = portGuard(port);
+    return guard === undefined ? [] : guardPortSteps(guard, networkId, port.portId);
+  }
+
+  async spoofedFrames(devices: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, SpoofedFrames>> {
+    return await this.#guards.spoofed(devices, signal);
   }
 
   async *events(signal: AbortSignal): AsyncGenerator<KernelEvent, void> {

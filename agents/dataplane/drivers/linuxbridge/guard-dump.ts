@@ -1,4 +1,6 @@
-import { GUARD_CHAIN, GUARD_COMMENT, GUARD_HOOK, GUARD_JUMP, guardChainOf } from './guard-rules.ts';
+import { SPOOF_REASONS } from '../../model/port-security.ts';
+import type { SpoofedFrames } from '../../model/port-security.ts';
+import { GUARD_CHAIN, GUARD_COMMENT, GUARD_HOOK, GUARD_JUMP, guardChainOf, guardCounterOf } from './guard-rules.ts';
 import type { PortGuard } from './guard-rules.ts';
 
 /** The table as nft lists it, or why it is not known. */
@@ -107,4 +109,23 @@ export const chainsOf = (chains: ObservedGuards['chains'], device: string): read
   const found = [main];
   for (let n = 1; chains.has(`${main}.${n.toString()}`); n += 1) found.push(`${main}.${n.toString()}`);
   return found;
+};
+
+const COUNTED = /counter (\S+) \{\s*packets (\d+) bytes \d+/g;
+
+/** Reads `nft list counters table bridge weft`: what was dropped of these devices, by reason. */
+export const parseSpoofed = (text: string, devices: readonly string[]): ReadonlyMap<string, SpoofedFrames> => {
+  const packets = new Map<string, number>();
+  for (const [, name = '', count] of text.matchAll(COUNTED)) packets.set(name, Number(count));
+  return new Map(
+    devices.map((device) => [
+      device,
+      new Map(
+        SPOOF_REASONS.flatMap((reason) => {
+          const count = packets.get(guardCounterOf(device, reason)) ?? 0;
+          return count === 0 ? [] : [[reason, count] as const];
+        }),
+      ),
+    ]),
+  );
 };

@@ -58,27 +58,42 @@ export const addGuardTable = (networkId: string, anew: boolean): Operation =>
     { reason: 'what guests send is checked before the bridges see it', networkId },
   );
 
+/** The commands that make a port's rules. */
+const guardCommands = ({ device, chains }: PortGuard): readonly string[] => [
+  ...guardCountersOf(device).map((counter) => `add counter ${IN} ${counter}`),
+  ...chains.flatMap(({ name, rules }) => [
+    `add chain ${IN} ${name}`,
+    `flush chain ${IN} ${name}`,
+    ...rules.map((rule) => `add rule ${IN} ${name} ${rule}`),
+  ]),
+];
+const jumpCommand = ({ device }: PortGuard): string =>
+  `add element ${IN} ${GUARD_MAP} { "${device}" : jump ${guardChainOf(device)} }`;
+
+const guardReason = (portId: string): string => `port ${portId} may send from its own addresses`;
+
 /** Writes a port's rules in the place of those it had. `stale`: chains that it needs no more. */
 export const guardPort = (
-  { device, chains }: PortGuard,
-  purpose: Omit<GuardPurpose, 'reason'>,
+  guard: PortGuard,
+  { networkId, portId }: { readonly networkId: string; readonly portId: string },
   stale: readonly string[] = [],
 ): Operation =>
   step(
     'guard-port',
-    guardKey(device),
+    guardKey(guard.device),
     [
-      ...guardCountersOf(device).map((counter) => `add counter ${IN} ${counter}`),
-      ...chains.flatMap(({ name, rules }) => [
-        `add chain ${IN} ${name}`,
-        `flush chain ${IN} ${name}`,
-        ...rules.map((rule) => `add rule ${IN} ${name} ${rule}`),
-      ]),
-      ...stale.map((name) => `flush chain ${IN} ${name}; delete chain ${IN} ${name}`),
-      `add element ${IN} ${GUARD_MAP} { "${device}" : jump ${guardChainOf(device)} }`,
+      ...guardCommands(guard),
+      ...stale.flatMap((name) => [`flush chain ${IN} ${name}`, `delete chain ${IN} ${name}`]),
+      jumpCommand(guard),
     ],
-    { ...purpose, reason: `port ${purpose.portId ?? ''} may send from its own addresses` },
+    { networkId, portId, reason: guardReason(portId) },
     [TABLE_KEY],
+  );
+
+/** As `guardPort`, a step for each command, to be looked at. */
+export const guardPortSteps = (guard: PortGuard, networkId: string, portId: string): readonly Operation[] =>
+  [...guardCommands(guard), jumpCommand(guard)].map((command) =>
+    step('guard-port', guardKey(guard.device), [command], { networkId, portId, reason: guardReason(portId) }),
   );
 
 /** Takes a device's rules away, whatever of them is there. `more`: further chains of it. */

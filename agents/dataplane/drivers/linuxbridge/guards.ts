@@ -1,7 +1,8 @@
 import { toError } from '#platform/errors/domain-error.ts';
+import type { SpoofedFrames } from '../../model/port-security.ts';
 import type { CommandRunner } from '../../sys/command.ts';
 import { MonitorChild } from '../../sys/monitor-child.ts';
-import { afterScript, NO_GUARDS, parseGuards } from './guard-dump.ts';
+import { afterScript, NO_GUARDS, parseGuards, parseSpoofed } from './guard-dump.ts';
 import type { ObservedGuards } from './guard-dump.ts';
 import { GUARD_TABLE } from './guard-rules.ts';
 
@@ -15,6 +16,7 @@ export interface GuardTools {
 }
 
 const LIST = ['nft', '-s', 'list', 'table', 'bridge', GUARD_TABLE] as const;
+const COUNTERS = ['nft', 'list', 'counters', 'table', 'bridge', GUARD_TABLE] as const;
 const ABSENT = /No such file or directory/;
 /** Own changes come back here line by line: they must not each cost a turn. */
 const GATHER_MS = 50;
@@ -104,6 +106,12 @@ export class Guards {
     const answers: (string | undefined)[] = [];
     for (const script of scripts) answers.push(await this.#execute(script, signal));
     return answers;
+  }
+
+  /** What was dropped of these devices. Rejects as the command does; nothing was where there is no table. */
+  async spoofed(devices: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, SpoofedFrames>> {
+    const { status, stdout } = await this.#tools.commands.run(COUNTERS, signal);
+    return parseSpoofed(status === 0 ? stdout : '', devices);
   }
 
   async #execute(script: string, signal: AbortSignal): Promise<string | undefined> {

@@ -5,8 +5,9 @@ import type { Log } from '#platform/log/log.ts';
 import { parseUuid } from '#platform/net/names.ts';
 import type { Vni } from '#platform/net/vni.ts';
 import type { Dataplane, KernelEvent, LinkEvent, NetworkDevices, OwnedNetwork } from '../../model/host.ts';
-import type { HostIdentity, NetworkChange, NetworkFacts, NetworkIntent } from '../../model/intent.ts';
+import type { HostIdentity, LocalPort, NetworkChange, NetworkFacts, NetworkIntent } from '../../model/intent.ts';
 import type { Operation, Outcome } from '../../model/operation.ts';
+import type { SpoofedFrames } from '../../model/port-security.ts';
 import { NO_UPLINKS } from '../../model/uplinks.ts';
 import type { UplinkSettings } from '../../model/uplinks.ts';
 import { isolationOf } from '../../plan/isolation.ts';
@@ -26,12 +27,15 @@ import { ChecksumWatch } from './checksum-watch.ts';
 import { DeviceMerge } from './device-merge.ts';
 import { patchNames, sharedDevices, udpPortOf } from './devices.ts';
 import { named } from './flow-spec.ts';
+import { guardFlows, spoofedFrames } from './guard-flows.ts';
+import { guardPurpose } from './guard-plan.ts';
 import type { FlowSpec } from './flow-spec.ts';
 import { concernsBase, suspectOf } from './foreign-changes.ts';
 import type { Suspect } from './foreign-changes.ts';
 import { isPhysicalMark, networkMark, physicalMark, vniOfMark } from './marks.ts';
 import type { ObservedOvsNetwork, SwitchPorts } from './observed.ts';
-import { CONTROLLER_ID, cookieOf, WHOLE_COOKIE } from './pipeline.ts';
+import { operationsOn } from './operations.ts';
+import { CONTROLLER_ID, cookieOf, TABLES, WHOLE_COOKIE } from './pipeline.ts';
 import { planNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
 import type { Site } from './site.ts';
 import { bridgeOf, runsByBridge } from './operations.ts';
@@ -330,6 +334,17 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     }
     if (operations.some(({ kind }) => kind === 'delete-bridge')) await this.#providers.forgetGone();
     return outcomes;
+  }
+
+  guardOf({ networkId, vni }: NetworkFacts, port: LocalPort): readonly Operation[] {
+    const steps = operationsOn(this.#site.bridge);
+    return guardFlows(vni, port).map((flow) => steps.addFlow(flow, guardPurpose(networkId, port)));
+  }
+
+  async spoofedFrames(devices: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, SpoofedFrames>> {
+    const { flows, packets } = await this.#openflow.count({ table: TABLES.anti_spoof }, signal);
+    const specs = flows.map((flow) => named(flow, (port) => this.#numbers.nameOf(port)));
+    return spoofedFrames(specs, packets, devices);
   }
 
   async *events(signal: AbortSignal): AsyncGenerator<KernelEvent, void> {

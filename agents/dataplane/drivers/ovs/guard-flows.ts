@@ -2,7 +2,7 @@ import type { Cidr } from '#platform/net/cidr.ts';
 import { ADDRESS_BITS } from '#platform/net/ip-address.ts';
 import type { Vni } from '#platform/net/vni.ts';
 import type { LocalPort } from '../../model/intent.ts';
-import type { SpoofReason } from '../../model/port-security.ts';
+import type { SpoofedFrames, SpoofReason } from '../../model/port-security.ts';
 import { allowedSenders } from '../../plan/port-security.ts';
 import type { AllowedSender } from '../../plan/port-security.ts';
 import type { FieldName } from '../../protocols/openflow/fields.ts';
@@ -95,6 +95,22 @@ export const spoofReasonOf = ({ table, priority, match, actions, gotoTable }: Fl
   if (priority === GUARD_PRIORITY.spoofed) return type === undefined ? undefined : SPOOFED.get(type);
   if (match.udp_dst !== undefined) return 'dhcp-server';
   return match.icmpv6_type?.value === ROUTER_ADVERTISEMENT ? 'router-advertisement' : 'nd-target';
+};
+
+/** What these flows have dropped of these devices; `packets` has how many each has had, at the same place. */
+export const spoofedFrames = (
+  flows: readonly FlowSpec[],
+  packets: readonly number[],
+  devices: readonly string[],
+): ReadonlyMap<string, SpoofedFrames> => {
+  const found = new Map(devices.map((device) => [device, new Map<SpoofReason, number>()]));
+  for (const [at, flow] of flows.entries()) {
+    const reason = spoofReasonOf(flow);
+    const counts = found.get(flow.inPort ?? '');
+    const count = packets[at] ?? 0;
+    if (reason !== undefined && count > 0) counts?.set(reason, (counts.get(reason) ?? 0) + count);
+  }
+  return found;
 };
 
 const SPOOFED: ReadonlyMap<bigint, SpoofReason> = new Map([

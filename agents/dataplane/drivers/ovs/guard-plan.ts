@@ -8,7 +8,7 @@ import { portKey } from './operations.ts';
 import type { BridgeOperations, Purpose } from './operations.ts';
 
 /** Why a flow of a port's anti-spoofing is there. */
-export const guardPurpose = ({ networkId }: NetworkIntent, { device, portId }: LocalPort): Purpose => ({
+export const guardPurpose = (networkId: string, { device, portId }: LocalPort): Purpose => ({
   reason: `port ${portId} may send from its own addresses`,
   networkId,
   portId,
@@ -37,7 +37,7 @@ export const planChangedGuards = (
       now.add(key);
       const known = old.get(key);
       if (!isAnew && known !== undefined && sameSpec(known.flow, flow)) continue;
-      additions.push(steps.addFlow(flow, guardPurpose(intent, after.local)));
+      additions.push(steps.addFlow(flow, guardPurpose(intent.networkId, after.local)));
     }
   }
   const { networkId } = intent;

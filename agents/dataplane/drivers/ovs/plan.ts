@@ -200,7 +200,7 @@ const wantedFlows = (
   for (const port of intent.ports.values()) {
     if (!isHere(port.device)) continue;
     add(flows.fromPort(port.device), fromPortPurpose(intent, port));
-    for (const flow of guardFlows(intent.vni, port)) add(flow, guardPurpose(intent, port));
+    for (const flow of guardFlows(intent.vni, port)) add(flow, guardPurpose(intent.networkId, port));
   }
   for (const holding of claims.macs.values()) {
     const flow = unicastFlow(flows, holding);
