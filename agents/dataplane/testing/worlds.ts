@@ -13,6 +13,7 @@ import type {
   NetworkFacts,
   NetworkIntent,
   PortView,
+  ProviderSegment,
   Vtep,
 } from '../model/intent.ts';
 import type { PortSecurity } from '../model/port-security.ts';
@@ -94,6 +95,28 @@ export const intentOf = (world: World): NetworkIntent => {
     if (local !== undefined) ports.set(portId, local);
   }
   return { ...NETWORK, ports, entries, remoteVteps, manualFlood: new Set(world.manualFlood) };
+};
+
+/** Physical networks as a host may meet one: untagged, and with a tag. */
+export const PROVIDERS = [
+  { physicalNetwork: 'provider', device: 'eth1' },
+  { physicalNetwork: 'provider', device: 'eth1', vlan: 100 },
+] as const;
+
+/** The network of a world on a physical network: what is elsewhere l2pop does not tell. */
+export const providerIntentOf = (world: World, provider: ProviderSegment): NetworkIntent => ({
+  ...intentOf(world),
+  ...{ vni: 0x4a1b_2c3d as NetworkFacts['vni'], provider },
+  ...{ entries: new Map(), remoteVteps: new Map(), manualFlood: new Set() },
+});
+
+/** As `changeOf`, of such a network. */
+export const providerChangeOf = (from: World, to: World): NetworkChange => {
+  const local = ({ local: port }: PortView): PortView => ({ ...(port && { local: port }) });
+  const ports = [...changeOf(from, to).ports].map(
+    ([portId, { before, after }]) => [portId, { before: local(before), after: local(after) }] as const,
+  );
+  return { ports: new Map(ports), floodAdded: [], floodRemoved: [] };
 };
 
 const floodOf = (intent: NetworkIntent): ReadonlyMap<IpAddress, Vtep> => {

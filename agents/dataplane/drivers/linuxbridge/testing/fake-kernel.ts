@@ -1,5 +1,6 @@
 import { parseIp } from '#platform/net/ip-address.ts';
 import { parseMac } from '#platform/net/mac-address.ts';
+import type { HostInterface, InterfaceRoute } from '../../../model/interface.ts';
 import type { NetworkFacts } from '../../../model/intent.ts';
 import type { Operation, Outcome } from '../../../model/operation.ts';
 import { devicesOf } from '../devices.ts';
@@ -39,12 +40,46 @@ export class FakeKernel {
   /** `device address port`. */
   readonly #flood = new Set<string>();
   readonly #settings = new Set<string>();
+  /** The host's own: `device` → addresses and routes, as they were given. */
+  readonly #own = new Map<string, { addresses: Set<string>; routes: Set<string> }>();
   /** The rules for guests. */
   guards: ObservedGuards = NO_GUARDS;
 
   /** A tap or veth that somebody else made. */
   addDevice(name: string): void {
     this.#links.set(name, { name, kind: 'veth', up: false, mtu: 1500, addressGeneration: 'eui64' });
+  }
+
+  /** Gives a device an address of the host's own, and a route by it. */
+  addAddress(device: string, address: string, route: string): void {
+    this.#ownOf(device).addresses.add(address);
+    this.#ownOf(device).routes.add(route);
+  }
+
+  /** What of the host's own is on a device. */
+  own(device: string): { readonly addresses: readonly string[]; readonly routes: readonly string[] } {
+    const { addresses, routes } = this.#ownOf(device);
+    return { addresses: [...addresses], routes: [...routes] };
+  }
+
+  linkOf(name: string): Readonly<Link> | undefined {
+    return this.#links.get(name);
+  }
+
+  /** What is the host's own on a device, as the driver reads it. */
+  interfaceOf(name: string): HostInterface | undefined {
+    const link = this.#links.get(name);
+    if (link === undefined) return undefined;
+    return {
+      ...{ name, up: link.up, mtu: link.mtu },
+      mac: parseMac('mac', '02:00:00:00:00:01'),
+      ...(link.master !== undefined && { master: link.master }),
+      addresses: [...this.#ownOf(name).addresses].map((address) => ({ address, words: [address, 'scope', 'global'] })),
+    };
+  }
+
+  routesOf(name: string): readonly InterfaceRoute[] {
+    return [...this.#ownOf(name).routes].map((route) => ({ family: 'inet', words: route.split(' ') }));
   }
 
   hasDevice(name: string): boolean {
@@ -65,6 +100,8 @@ export class FakeKernel {
     if (noun === 'link' && verb === 'add') return this.#addLink(words);
     if (noun === 'link' && verb === 'del') return this.#deleteLink(words[1] ?? '');
     if (noun === 'link' && verb === 'set') return this.#setLink(words[1] ?? '', words.slice(2));
+    if (noun === 'address') return this.#address(verb ?? '', words);
+    if (verb === 'route') return this.#route(words);
     if (noun === 'neigh') return this.#neighbour(verb ?? '', words);
     if (noun === 'fdb') return this.#row(verb ?? '', words[0] ?? '', words.slice(1));
     throw new Error(`the fake kernel does not know ${argv.join(' ')}`);
@@ -112,10 +149,25 @@ export class FakeKernel {
       if (rows.flood.has(address)) rows.strayFlood.push(to);
       else rows.flood.set(address, to);
     }
+    const { provider } = network;
+    const device = provider === undefined ? undefined : this.interfaceOf(provider.device);
     const isolated = ['net.ipv6.conf', 'net.ipv4.conf'].every((path) =>
       [...this.#settings].some((setting) => setting.startsWith(`${path}.${bridge}.`)),
     );
-    return { rows, links, isolated, strayFdb: rows.strayFdb, strayFlood: rows.strayFlood };
+    return {
+      rows,
+      links,
+      isolated,
+      strayFdb: rows.strayFdb,
+      strayFlood: rows.strayFlood,
+      ...(provider !== undefined && {
+        uplink: {
+          device,
+          routes: this.routesOf(provider.device),
+          isHostsOwn: this.#ownOf(bridge).addresses.size > 0,
+        },
+      }),
+    };
   }
 
   #addLink(words: readonly string[]): string | undefined {
@@ -125,6 +177,12 @@ export class FakeKernel {
     const base = { name, kind: value('type'), up: false, mtu: Number(value('mtu')), addressGeneration: 'eui64' };
     if (base.kind === 'bridge') {
       this.#links.set(name, { ...base, bridge: { stp: false, forwardDelay: 0, multicastSnooping: false } });
+      return undefined;
+    }
+    if (base.kind === 'vlan') {
+      const mtu = this.#links.get(value('link'))?.mtu;
+      if (mtu === undefined) return `Cannot find device "${value('link')}"`;
+      this.#links.set(name, { ...base, mtu });
       return undefined;
     }
     this.#links.set(name, {
@@ -175,12 +233,37 @@ export class FakeKernel {
     if (words[0] === 'bridge') link.bridge = { stp: false, forwardDelay: 0, multicastSnooping: false };
     if (words[0] === 'bridge_slave') {
       if (link.port === undefined) return 'RTNETLINK answers: Operation not supported';
-      link.port = { learning: false, neighbourSuppression: false };
+      link.port = { learning: words.includes('on'), neighbourSuppression: false };
     }
     if (words[0] === 'vxlan' && link.vxlan !== undefined) {
       if (words[1] === 'nolearning') link.vxlan.learning = false;
       if (words[1] === 'local') link.vxlan.local = words[2] ?? '';
     }
+    return undefined;
+  }
+
+  #ownOf(device: string): { addresses: Set<string>; routes: Set<string> } {
+    const known = this.#own.get(device) ?? { addresses: new Set(), routes: new Set() };
+    this.#own.set(device, known);
+    return known;
+  }
+
+  #address(verb: string, words: readonly string[]): string | undefined {
+    const [address = ''] = words;
+    const device = words.at(-1) ?? '';
+    if (!this.#links.has(device)) return `Cannot find device "${device}"`;
+    const { addresses, routes } = this.#ownOf(device);
+    if (verb === 'add') addresses.add(address);
+    else if (!addresses.delete(address)) return 'RTNETLINK answers: Cannot assign requested address';
+    // With the last address go the routes (fib_disable_ip).
+    if (addresses.size === 0) routes.clear();
+    return undefined;
+  }
+
+  #route(words: readonly string[]): string | undefined {
+    const device = words.at(-1) ?? '';
+    if (this.#ownOf(device).addresses.size === 0) return 'RTNETLINK answers: Network is unreachable';
+    this.#ownOf(device).routes.add(words.slice(1, -2).join(' '));
     return undefined;
   }
 
