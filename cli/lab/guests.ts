@@ -45,6 +45,8 @@ export interface VmRef {
 }
 
 const GRACE_MS = 1_000;
+/** It asks for routers each second: it is not yet plugged when it does so for the first time. */
+const SOLICITING = ['net.ipv6.conf.default.router_solicitation_interval=1'];
 
 /**
  * Boots a guest: its device `eth0` is complete before the tap appears on the host, in one step with its name, address and MTU,
@@ -71,8 +73,8 @@ export const vmBoot = async (options: VmBootOptions, signal: AbortSignal): Promi
   }
   try {
     await tools.run('ip', ['netns', 'add', namespace], signal);
-    await setInNamespace(tools, namespace, GUEST_STATION, signal);
     const dhcp = options.dhcp === true;
+    await setInNamespace(tools, namespace, dhcp ? [...GUEST_STATION, ...SOLICITING] : GUEST_STATION, signal);
     const lines = [
       'link set dev lo up',
       ...(dhcp

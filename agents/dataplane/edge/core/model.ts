@@ -28,6 +28,13 @@ export interface WantedRoute {
   readonly device: string;
 }
 
+/** A neighbour that need not be asked for. */
+export interface WantedNeighbour {
+  readonly ip: string;
+  readonly mac: MacAddress;
+  readonly device: string;
+}
+
 /** A namespace as it should be. */
 export interface WantedNamespace {
   readonly kind: EdgeKind;
@@ -35,6 +42,8 @@ export interface WantedNamespace {
   readonly id: string;
   readonly links: readonly WantedLink[];
   readonly routes: readonly WantedRoute[];
+  /** Permanent ones; none when left out. */
+  readonly neighbours?: readonly WantedNeighbour[];
   /** `name=value`; a device's only for links of this namespace, where a dot of the name is a slash. */
   readonly sysctls: readonly string[];
 }
@@ -67,6 +76,8 @@ export interface ObservedRoute {
 export interface ObservedNamespace {
   readonly links: ReadonlyMap<string, ObservedEdgeLink>;
   readonly routes: readonly ObservedRoute[];
+  /** Permanent ones. */
+  readonly neighbours: readonly { readonly ip: string; readonly mac: string; readonly device: string }[];
   /** Those that were asked for and that the kernel has. */
   readonly sysctls: ReadonlyMap<string, string>;
 }

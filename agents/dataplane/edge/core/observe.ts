@@ -36,20 +36,23 @@ const observeNamespace = async (
   const command = ['ip', '-n', name, '-force', '-json', '-details', '-batch', '-'];
   const [{ status, stdout, stderr }, settings] = await Promise.all([
     // Of all tables, since one alone is shown of IPv4 only.
-    commands.run(command, signal, { input: 'addr show\nroute show table all\n' }),
+    commands.run(command, signal, { input: 'addr show\nroute show table all\nneigh show nud permanent\n' }),
     observeSysctls(commands, name, sysctls, signal),
   ]);
   if (NO_NAMESPACE.test(stderr)) return undefined;
   if (status !== 0 || stderr.split('\n').some((line) => !ABSENT.test(line))) throw notReadBack(command, stderr);
   const links = new Map<string, ObservedEdgeLink>();
   const routes: ObservedRoute[] = [];
+  const neighbours: ObservedNamespace['neighbours'][number][] = [];
   for (const dumped of jsonObjects(command.join(' '), stdout)) {
     const link = linkOf(dumped);
     if (link !== undefined) links.set(link.name, link);
     const route = routeOf(dumped);
     if (route !== undefined) routes.push(route);
+    const [ip, mac, device] = [dumped['dst'], dumped['lladdr'], dumped['dev']].map(text);
+    if (ip !== undefined && mac !== undefined && device !== undefined) neighbours.push({ ip, mac, device });
   }
-  return { links, routes, sysctls: settings };
+  return { links, routes, neighbours, sysctls: settings };
 };
 
 const observeTaps = async (

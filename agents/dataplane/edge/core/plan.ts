@@ -8,6 +8,7 @@ import type {
   ObservedRoute,
   WantedLink,
   WantedNamespace,
+  WantedNeighbour,
   WantedRoute,
 } from './model.ts';
 import { edgeMark, namespaceName } from './names.ts';
@@ -81,6 +82,8 @@ export const planNamespace = (wanted: WantedNamespace, observed: ObservedEdge): 
 
   const routes = seen?.routes.filter(({ device }) => device === undefined || !remade.has(device)) ?? [];
   planRoutes(steps, wanted.routes, routes, { open, prune });
+  const neighbours = seen?.neighbours.filter(({ device }) => !remade.has(device)) ?? [];
+  planNeighbours(steps, wanted.neighbours ?? [], neighbours, { open, prune });
   const names = new Set(wanted.links.map((link) => link.name));
   for (const link of seen?.links.values() ?? []) {
     if (names.has(link.name) || link.alias !== mark || link.name === 'lo') continue;
@@ -324,3 +327,25 @@ const planRoutes = (
 /** `default` alone would be IPv4's. */
 const destinationWord = ({ version, destination }: Pick<WantedRoute, 'version' | 'destination'>): string =>
   version === 6 && destination === 'default' ? '::/0' : destination;
+
+const planNeighbours = (
+  steps: StepMaker,
+  wanted: readonly WantedNeighbour[],
+  seen: ObservedNamespace['neighbours'],
+  { open, prune }: { open: EdgeStep[]; prune: EdgeStep[] },
+): void => {
+  const keyOf = ({ ip, device }: Pick<WantedNeighbour, 'ip' | 'device'>): string => `neighbour:${ip}:${device}`;
+  const there = new Map(seen.map((each) => [keyOf(each), each.mac]));
+  for (const each of wanted) {
+    if (there.get(keyOf(each)) === each.mac) continue;
+    const words = ['neigh', 'replace', each.ip, 'lladdr', each.mac, 'nud', 'permanent', 'dev', each.device];
+    const needs = [linkKey(each.device)];
+    open.push(steps.inside('replace-neighbour', keyOf(each), words, `${each.ip} is at ${each.mac}`, { needs }));
+  }
+  const kept = new Set(wanted.map(keyOf));
+  for (const each of seen) {
+    if (kept.has(keyOf(each))) continue;
+    const words = ['neigh', 'del', each.ip, 'dev', each.device];
+    prune.push(steps.inside('delete-neighbour', keyOf(each), words, `nobody who is served has ${each.ip}`));
+  }
+};

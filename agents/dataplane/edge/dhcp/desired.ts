@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import { linkLocalOf } from '#platform/net/eui64.ts';
 import { tapName } from '#platform/net/names.ts';
 import type { DhcpDuty, DhcpSubnet } from '../../model/dhcp-duty.ts';
-import type { DaemonSpec, WantedNamespace, WantedRoute } from '../core/model.ts';
+import type { DaemonSpec, WantedNamespace, WantedNeighbour, WantedRoute } from '../core/model.ts';
 import { insideName, namespaceName } from '../core/names.ts';
 import { dhcpFiles, METADATA, tagged } from './files.ts';
 import type { DhcpFiles } from './files.ts';
@@ -44,6 +45,7 @@ export const wantedDhcp = (duty: DhcpDuty, stateDir: string): WantedDhcp => {
       },
     ],
     routes: defaultRoutes(duty, device),
+    neighbours: neighboursOf(duty, device),
     // It advertises itself, and believes nobody who does.
     sysctls: ['net.ipv6.conf.default.accept_ra=0'],
   };
@@ -78,6 +80,15 @@ const defaultRoutes = ({ port }: DhcpDuty, device: string): readonly WantedRoute
       ? []
       : [{ destination: 'default', version, via, device }];
   });
+
+/**
+ * Clients of DHCPv6 ask from their link-local address, which no table of a network knows: between hosts it is not resolved
+ * (they are made of the MAC address, RFC 4291, appendix A).
+ */
+const neighboursOf = (duty: DhcpDuty, device: string): readonly WantedNeighbour[] =>
+  duty.subnets.every(({ cidr, ipv6Mode }) => cidr.version === 4 || ipv6Mode === 'slaac')
+    ? []
+    : [...new Set(duty.hosts.map(({ mac }) => mac))].sort().map((mac) => ({ ip: linkLocalOf(mac), mac, device }));
 
 /**
  * dnsmasq's arguments as Neutron's DHCP agent gives them. `--bind-dynamic` in place of `--bind-interfaces`: it stays when its

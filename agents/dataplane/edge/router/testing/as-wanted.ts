@@ -16,7 +16,7 @@ export const asWanted = ({ namespace, table, radvd }: WantedRouter): ObservedRou
   }
   const sysctls = new Map(namespace.sysctls.map((each) => each.split('=', 2) as [string, string]));
   return {
-    edge: { namespace: { links, routes: namespace.routes, sysctls }, taps },
+    edge: { namespace: { links, routes: namespace.routes, neighbours: [], sysctls }, taps },
     table,
     flows: [],
     radvd: { config: radvd, running: radvd === undefined ? 'no' : 'here' },
