@@ -1,4 +1,3 @@
-import { DomainError } from '#platform/errors/domain-error.ts';
 import type { Uuid } from '#platform/net/names.ts';
 import type { Subnet } from '../domain/subnet.ts';
 import type { Changes } from './changes.ts';
@@ -23,10 +22,9 @@ export class SubnetBook {
     return this.#known;
   }
 
-  /** Throws `unavailable` SUBNETS_UNKNOWN before the first look. */
-  refuseIfUnknown(): void {
-    if (this.#known) return;
-    throw new DomainError('unavailable', 'SUBNETS_UNKNOWN', 'ipam has not told its subnets yet');
+  /** Looks at all subnets unless it has already. Throws `unavailable`. */
+  async ensureKnown(signal: AbortSignal): Promise<void> {
+    if (!this.#known) await this.lookAtAll(signal);
   }
 
   /** In id order. */

@@ -18,7 +18,7 @@ export type DutyItem =
 
 /** What is needed to tell hosts of their duties. */
 export interface DutyDesk extends DutySources, Pick<Environment, 'clock'> {
-  readonly subnets: Pick<SubnetBook, 'of' | 'refuseIfUnknown'>;
+  readonly subnets: Pick<SubnetBook, 'of' | 'ensureKnown'>;
   readonly changes: Changes;
   /** The same for duties that are told alike. */
   readonly print: (duty: Duty) => string;
@@ -31,7 +31,7 @@ const RECHECK_MS = 10_000;
 
 /**
  * Streams what a host has to serve: all of it, a bookmark, then what changes or ends, until the signal aborts. Computed of
- * the records each time. Throws `not_found` for a host that is not known, `unavailable` SUBNETS_UNKNOWN.
+ * the records each time. Throws `not_found` for a host that is not known, `unavailable` while IPAM was never reached.
  */
 export async function* watchDuties(
   desk: DutyDesk,
@@ -39,7 +39,7 @@ export async function* watchDuties(
   signal: AbortSignal,
 ): AsyncGenerator<DutyItem, void> {
   const { store, records, clock, changes } = desk;
-  desk.subnets.refuseIfUnknown();
+  await desk.subnets.ensureKnown(signal);
   if ((await store.get(records.hosts, hostId, signal)) === undefined) throw notFound('host', hostId);
   const bell = new Doorbell();
   const ledger = new DutyLedger(hostId, desk.print);
