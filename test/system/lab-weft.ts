@@ -87,8 +87,8 @@ export class LabWeft implements AsyncDisposable {
     ).createNetwork({ network, request_id: randomUUID(), validate_only: false });
   }
 
-  async subnet(network: Network, cidr: string): Promise<Subnet> {
-    const subnet = SubnetMessage.fromPartial({ network_id: network.id, cidr });
+  async subnet(network: Network, cidr: string, wish: Partial<Subnet> = {}): Promise<Subnet> {
+    const subnet = SubnetMessage.fromPartial({ network_id: network.id, cidr, ...wish });
     const made = await (
       await this.connections.ipam()
     ).createSubnet({ subnet, request_id: randomUUID(), validate_only: false });
@@ -125,14 +125,14 @@ export class LabWeft implements AsyncDisposable {
     ).deleteSubnet({ id, etag: '', request_id: randomUUID(), validate_only: false });
   }
 
-  /** Boots a guest behind a tap of the port. */
-  async boot(name: string, host: string, port: Port, network: Network): Promise<Guest> {
+  /** Boots a guest behind a tap of the port; with `dhcp` it asks for its addresses, else it has them. */
+  async boot(name: string, host: string, port: Port, network: Network, dhcp = false): Promise<Guest> {
     const ips = port.fixed_ips.map(({ subnet_id, ip_address }) => {
       const cidr = this.#subnets.get(subnet_id)?.cidr ?? `${ip_address}/${ip_address.includes(':') ? '64' : '24'}`;
       return { address: ip_address, prefix: Number(cidr.slice(cidr.indexOf('/') + 1)) };
     });
     const spec = { id: port.id, mac: port.mac_address, ips, mtu: network.mtu };
-    return await vmBoot({ lab: this.name, host, name, port: spec }, AbortSignal.timeout(30_000));
+    return await vmBoot({ lab: this.name, host, name, port: spec, dhcp }, AbortSignal.timeout(30_000));
   }
 
   async kill(name: string): Promise<void> {

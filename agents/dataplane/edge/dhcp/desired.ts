@@ -82,11 +82,11 @@ const defaultRoutes = ({ port }: DhcpDuty, device: string): readonly WantedRoute
   });
 
 /**
- * Clients of DHCPv6 ask from their link-local address, which no table of a network knows: between hosts it is not resolved
- * (they are made of the MAC address, RFC 4291, appendix A).
+ * Guests ask for DHCPv6 and for routers from their link-local address, which is made of the MAC address and which no table of
+ * a network knows: between hosts with Linux bridges it is not resolved.
  */
 const neighboursOf = (duty: DhcpDuty, device: string): readonly WantedNeighbour[] =>
-  duty.subnets.every(({ cidr, ipv6Mode }) => cidr.version === 4 || ipv6Mode === 'slaac')
+  duty.subnets.every(({ cidr }) => cidr.version === 4)
     ? []
     : [...new Set(duty.hosts.map(({ mac }) => mac))].sort().map((mac) => ({ ip: linkLocalOf(mac), mac, device }));
 
