@@ -100,7 +100,7 @@ test('a terminal gets boxes', () => {
       "",
       "┌─ qdhcp-0a1b2c3d ─ DHCP of network blue ─────────────────┐",
       "│ ns-66aa1ee8-9b  172.16.1.2/24  other end tap66aa1ee8-9b │",
-      "│ process 4711 dnsmasq --no-hosts                         │",
+      "│ process 4711 dnsmasq                                    │",
       "└─────────────────────────────────────────────────────────┘",
       "",
       "┌─ qrouter-9999 ─ router r1 ───────────────────────────────┐",

@@ -164,10 +164,18 @@ const namespaceOf = ({ name, foreign, object, interfaces, routes, processes }: P
   name: printable(name),
   title: foreign ? "not weft's" : calledOf(object),
   devices: interfaces.map(deviceOf),
-  lines: [...routes.map((route) => `route ${route}`), ...processes.map((process) => `process ${process}`)].map(
-    printable,
-  ),
+  lines: [
+    ...routes.map((route) => `route ${route}`),
+    ...processes.map((process) => `process ${processOf(process)}`),
+  ].map(printable),
 });
+
+/** Id and program; flags are for those who ask what it is. */
+const processOf = (process: string): string => {
+  const words = process.split(' ');
+  const flags = words.findIndex((word) => word.startsWith('-'));
+  return words.slice(0, flags < 0 ? words.length : flags).join(' ');
+};
 
 const deviceOf = ({
   device_name,

@@ -23,7 +23,7 @@ const LOOKS: Readonly<Record<string, string>> = {
 
 const OWN: Readonly<Record<string, string>> = {
   'agent.pull': 'this agent: the table of a network, as l2pop has it',
-  'agent.serve': 'control plane: what this host is to serve',
+  'agent.serve': 'this agent: what this host is to serve',
   'agent.release': 'this agent: a network without ports here',
 };
 

@@ -156,6 +156,7 @@ export const describeSwitchPort = (map: HostMap, bridge: SwitchBridge, port: Swi
 const PROGRAMS: Readonly<Record<string, string>> = {
   dnsmasq: 'serves DHCP and DNS',
   radvd: 'sends router advertisements',
+  nft: 'watches the rules',
 };
 
 /** What a program is that runs in a namespace. */

@@ -2,7 +2,7 @@ import { toError } from '#platform/errors/domain-error.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { LineJournal } from '../model/line-journal.ts';
 import { commandOf, type Operation, type Outcome } from '../model/operation.ts';
-import { objectOfNamespace } from './marks.ts';
+import { objectOfNamespace, objectOfPath } from './marks.ts';
 import { subjectsOf } from './subjects.ts';
 import { keyOf, thingOfKey, type Change, type ObjectRef, type ThingRef } from './thing.ts';
 
@@ -200,7 +200,7 @@ const changeOf = (occasion: Occasion, operation: Operation, things: readonly Thi
 /** The closest there is: a namespace tells more than the network that it serves. */
 const objectOf = (operation: Operation, things: readonly ThingRef[]): ObjectRef | undefined => {
   for (const { kind, name, namespace } of things) {
-    const object = objectOfNamespace(kind === 'namespace' ? name : namespace);
+    const object = kind === 'file' ? objectOfPath(name) : objectOfNamespace(kind === 'namespace' ? name : namespace);
     if (object !== undefined) return object;
   }
   if (operation.portId !== undefined) return { kind: 'port', id: operation.portId };

@@ -3,6 +3,7 @@ import type { ObjectRef } from './thing.ts';
 const ID = String.raw`[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`;
 const MARK = new RegExp(`^weft:(?<kind>network|port|router|dhcp):(?<id>${ID})$`);
 const OVERLAY = /^weft:overlay:(?<id>.+)$/;
+const FOLDER = new RegExp(`/(?<kind>dhcp|router)s?/(?<id>${ID})/`);
 const NAMESPACE = new RegExp(`^q(?<kind>dhcp|router)-(?<id>${ID})$`);
 
 const object = (groups: Readonly<Record<string, string | undefined>> | undefined): ObjectRef | undefined =>
@@ -17,6 +18,9 @@ export const objectOfMark = (alias: string | undefined): ObjectRef | undefined =
 
 /** The object that a namespace of this name serves. */
 export const objectOfNamespace = (name: string): ObjectRef | undefined => object(NAMESPACE.exec(name)?.groups);
+
+/** The object whose files are in a folder of this path. */
+export const objectOfPath = (path: string): ObjectRef | undefined => object(FOLDER.exec(path)?.groups);
 
 /** The object that `external_ids` of Open vSwitch name. */
 export const objectOfIds = (ids: ReadonlyMap<string, string>): ObjectRef | undefined => {

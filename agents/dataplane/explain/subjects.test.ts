@@ -73,6 +73,13 @@ describe('what a command changes', () => {
     ]);
   });
 
+  test('of a file of rules on standard input the tables', () => {
+    const input = 'table inet weft\ndelete table inet weft\ntable inet weft {\n chain prerouting {\n }\n}\n';
+    expect(subjects('ip netns exec qrouter-1 nft -f -', { act: { kind: 'input', input } })).toEqual([
+      'rule nft inet weft in qrouter-1',
+    ]);
+  });
+
   test('of a flow the command is not put together', () => {
     const operation = {
       ...{ kind: 'set-flood', key: 'any', reason: 'any', networkId: 'n1', change: { kind: 'add-flow' } },

@@ -17,8 +17,26 @@ const NOTHING: Subjects = { things: [], isRow: false };
 export const subjectsOf = (operation: Operation): Subjects => {
   // What a step on a flow says is put together when it is asked for: not here, there may be tens of thousands.
   if (isFlow(operation)) return { things: [thing('rule', flowsOf(operation.networkId), '')], isRow: true };
-  return ofCommand(operation.argv, '');
+  const { argv } = operation;
+  const script = argv.at(-2) === '-f' && argv.includes('nft') ? inputOf(operation) : undefined;
+  if (script === undefined) return ofCommand(argv, '');
+  const namespace = argv[1] === 'netns' && argv[2] === 'exec' ? (argv[3] ?? '') : '';
+  return plain(tablesOf(script).map((name) => thing('rule', name, namespace)));
 };
+
+/** What a step says on its command's standard input, where that is known. */
+const inputOf = (operation: Operation): string | undefined => {
+  if (!('act' in operation) || typeof operation.act !== 'object' || operation.act === null) return undefined;
+  return 'input' in operation.act && typeof operation.act.input === 'string' ? operation.act.input : undefined;
+};
+
+const TABLE = /(?:^|[;\s])table (?<family>\w+) (?<name>[\w-]+)/g;
+
+const tablesOf = (script: string): readonly string[] => [
+  ...new Set(
+    [...script.matchAll(TABLE)].map(({ groups }) => `nft ${groups?.['family'] ?? ''} ${groups?.['name'] ?? ''}`),
+  ),
+];
 
 const FLOW_CHANGE = /-flows?$/;
 

@@ -70,7 +70,7 @@ describe('what is on a host', () => {
       'route default',
       `route default via 172.32.0.1 dev qg-88888888-88 for router r1 in namespace qrouter-${IDS.ROUTER}`,
     ],
-    ['rule', 'nft bridge weft', 'table of nftables with 1 chains'],
+    ['rule', 'nft bridge weft', 'table of nftables with 1 chain'],
   ] as const)('%s %s', (kind, name, description) => {
     expect(find(kind, name)).toMatchObject({ description, present: true });
   });

@@ -92,7 +92,7 @@ class Book {
       const table = `nft ${family} ${name}`;
       this.#addRule(
         { kind: 'rule', name: table, namespace },
-        `table of nftables with ${chains.length.toString()} chains`,
+        `table of nftables with ${chains.length.toString()} chain${chains.length === 1 ? '' : 's'}`,
         true,
       );
       for (const chain of chains)
@@ -109,6 +109,8 @@ class Book {
         this.#addRule({ kind: 'rule', name: flowsOf(networkId), namespace: '' }, 'flows of Open vSwitch', true);
         continue;
       }
+      // Of a network without VXLAN nobody tells rows.
+      if (this.#map.device(tunnel)?.vxlan === undefined) continue;
       for (const [what, text] of ROWS) {
         this.#addRule({ kind: 'rule', name: `${what} ${tunnel}`, namespace: '' }, `${text} of ${tunnel}`, true);
       }

@@ -12,6 +12,7 @@ import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import type { Component } from '#platform/lifecycle/component.ts';
 import type { Log } from '#platform/log/log.ts';
 import { parseUuid } from '#platform/net/names.ts';
+import { inTrace } from '#platform/telemetry/spans.ts';
 import type { RpcClient } from '#platform/rpc/client.ts';
 import type { DhcpDuty } from '../model/dhcp-duty.ts';
 import type { DutyListener } from '../model/duty-listener.ts';
@@ -108,14 +109,20 @@ export class DutySource implements Component {
     if (message.kind === DutyKind.DUTY_KIND_BOOKMARK) this.#complete(snapshot);
     else if (message.kind === DutyKind.DUTY_KIND_ENDED)
       this.#read(() => {
-        this.#end(message);
+        inTrace(message.trace_context, () => {
+          this.#end(message);
+        });
       });
     else {
       const isRead = this.#read(() => {
         const told = toldBy(message);
         if (told === undefined) return;
         if (message.kind === DutyKind.DUTY_KIND_SNAPSHOT) snapshot.told.set(keyOf(told), told);
-        else this.#set(told);
+        else {
+          inTrace(message.trace_context, () => {
+            this.#set(told);
+          });
+        }
       });
       if (!isRead) snapshot.isReadable = false;
     }

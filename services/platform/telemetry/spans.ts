@@ -112,6 +112,9 @@ export const currentTraceId = (): string | undefined => {
   return current !== undefined && trace.isSpanContextValid(current) ? current.traceId : undefined;
 };
 
+/** Runs `work` as part of the trace that `headers` carry, without a span of its own. */
+export const inTrace = <R>(headers: Carrier, work: () => R): R => context.with(fromCarrier(headers), work);
+
 /** Runs `work` outside the active trace: for what this moment sets off but is no part of. */
 export const detached = <R>(work: () => R): R => context.with(ROOT_CONTEXT, work);
 

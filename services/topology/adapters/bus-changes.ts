@@ -1,5 +1,6 @@
 import type { SubjectBus } from '#platform/nats/subject-bus.ts';
 import { parseUuid } from '#platform/net/names.ts';
+import { inTrace } from '#platform/telemetry/spans.ts';
 import type { CommitSource } from '#platform/store/store.ts';
 import type { Changes, Touched } from '../app/changes.ts';
 
@@ -24,8 +25,10 @@ export const hearChanges = ({ bus, commits, subjects, read }: ChangeSources, cha
   };
   const stack = new AsyncDisposableStack();
   stack.use(
-    bus.subscribe(subjects, {}, ({ data }) => {
-      tell(data);
+    bus.subscribe(subjects, {}, ({ data, headers }) => {
+      inTrace(headers, () => {
+        tell(data);
+      });
     }),
   );
   stack.use(

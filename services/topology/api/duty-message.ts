@@ -12,19 +12,19 @@ type DutyMessage = NonNullable<WatchDutiesResponse['duty']>;
 export const dutyItemMessage = (item: DutyItem): WatchDutiesResponse => {
   switch (item.kind) {
     case 'snapshot':
-      return { kind: DutyKind.DUTY_KIND_SNAPSHOT, duty: dutyMessage(item.duty) };
+      return { kind: DutyKind.DUTY_KIND_SNAPSHOT, duty: dutyMessage(item.duty), trace_context: {} };
     case 'bookmark':
-      return { kind: DutyKind.DUTY_KIND_BOOKMARK };
+      return { kind: DutyKind.DUTY_KIND_BOOKMARK, trace_context: {} };
     case 'set':
-      return { kind: DutyKind.DUTY_KIND_SET, duty: dutyMessage(item.duty) };
+      return { kind: DutyKind.DUTY_KIND_SET, duty: dutyMessage(item.duty), trace_context: { ...item.cause } };
     case 'ended':
-      return { kind: DutyKind.DUTY_KIND_ENDED, duty: endedMessage(item.duty) };
+      return { kind: DutyKind.DUTY_KIND_ENDED, duty: endedMessage(item.duty), trace_context: { ...item.cause } };
   }
 };
 
 /** The same for duties whose messages are the same. */
 export const printOfDuty = (duty: Duty): string => {
-  const message = { kind: DutyKind.DUTY_KIND_SET, duty: dutyMessage(duty) };
+  const message = { kind: DutyKind.DUTY_KIND_SET, duty: dutyMessage(duty), trace_context: {} };
   return createHash('sha1').update(WatchDutiesResponse.encode(message).finish()).digest('base64');
 };
 

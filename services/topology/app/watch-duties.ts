@@ -1,5 +1,6 @@
 import { notFound } from '#platform/errors/domain-error.ts';
 import type { HostId } from '#platform/net/names.ts';
+import { carrier, type Carrier } from '#platform/telemetry/spans.ts';
 import type { Duty } from '../domain/duty.ts';
 import type { Changes } from './changes.ts';
 import { Doorbell } from './doorbell.ts';
@@ -12,9 +13,14 @@ import type { SubnetBook } from './subnet-book.ts';
 export type DutyItem =
   | { readonly kind: 'snapshot'; readonly duty: Duty }
   | { readonly kind: 'bookmark' }
-  | { readonly kind: 'set'; readonly duty: Duty }
+  | ({ readonly kind: 'set'; readonly duty: Duty } & Caused)
   /** As it was told last, but for the generation, which is the one that ended it where that is known. */
-  | { readonly kind: 'ended'; readonly duty: Duty };
+  | ({ readonly kind: 'ended'; readonly duty: Duty } & Caused);
+
+/** The trace that led to it; of several changes that are told together the last one's. */
+interface Caused {
+  readonly cause?: Carrier;
+}
 
 /** What is needed to tell hosts of their duties. */
 export interface DutyDesk extends DutySources, Pick<Environment, 'clock'> {
@@ -43,8 +49,12 @@ export async function* watchDuties(
   if ((await store.get(records.hosts, hostId, signal)) === undefined) throw notFound('host', hostId);
   const bell = new Doorbell();
   const ledger = new DutyLedger(hostId, desk.print);
+  let last: Caused = {};
   using _listening = changes.listen((touched) => {
-    if (ledger.note(touched)) bell.ring();
+    if (!ledger.note(touched)) return;
+    const cause = carrier();
+    if ('traceparent' in cause) last = { cause };
+    bell.ring();
   });
   for (const duty of (await readDuties(desk, hostId, signal)).values()) {
     ledger.tell(duty);
@@ -58,13 +68,15 @@ export async function* watchDuties(
     const isDue = clock.now() >= checked + RECHECK_MS;
     if (!isDue) await clock.sleep(GATHER_MS, signal);
     const stale = ledger.take();
+    const caused = last;
+    last = {};
     if (isDue || stale === 'everything') {
       const duties = await readDuties(desk, hostId, signal);
       checked = clock.now();
-      yield* told(desk, ledger, { duties, keys: ledger.keys() }, signal);
+      yield* told(desk, ledger, { duties, keys: ledger.keys(), caused }, signal);
     } else {
       const duties = await readSomeDuties(desk, hostId, stale, signal);
-      yield* told(desk, ledger, { duties, keys: stale.keys }, signal);
+      yield* told(desk, ledger, { duties, keys: stale.keys, caused }, signal);
     }
     ledger.settle();
   }
@@ -74,15 +86,19 @@ export async function* watchDuties(
 async function* told(
   desk: DutyDesk,
   ledger: DutyLedger,
-  { duties, keys }: { readonly duties: ReadonlyMap<string, Duty>; readonly keys: Iterable<string> },
+  {
+    duties,
+    keys,
+    caused,
+  }: { readonly duties: ReadonlyMap<string, Duty>; readonly keys: Iterable<string>; readonly caused: Caused },
   signal: AbortSignal,
 ): AsyncGenerator<DutyItem, void> {
   // What ends comes first: an address may go from one duty to another.
   for (const duty of ledger.end([...keys].filter((key) => !duties.has(key)))) {
-    yield { kind: 'ended', duty: await endedBy(desk, duty, signal) };
+    yield { kind: 'ended', duty: await endedBy(desk, duty, signal), ...caused };
   }
   for (const duty of duties.values()) {
-    if (ledger.tell(duty)) yield { kind: 'set', duty };
+    if (ledger.tell(duty)) yield { kind: 'set', duty, ...caused };
   }
 }
 

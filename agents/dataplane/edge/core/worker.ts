@@ -1,7 +1,7 @@
 import { backoffMs } from '#platform/async/backoff.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import type { Log } from '#platform/log/log.ts';
-import { currentTraceId, inSpan } from '#platform/telemetry/spans.ts';
+import { carrier, type Carrier, currentTraceId, inSpan } from '#platform/telemetry/spans.ts';
 import { commandOf, type Outcome } from '../../model/operation.ts';
 import { annotate } from '../../reconcile/annotate.ts';
 import type { EventLog } from '../../reconcile/event-log.ts';
@@ -59,6 +59,8 @@ export class EdgeWorker<Duty> {
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #established = false;
+  /** The trace in which it was told what to serve. */
+  #toldIn: Carrier = {};
   #failures = 0;
   #drifts = 0;
   #lastDrift = 0;
@@ -85,12 +87,14 @@ export class EdgeWorker<Duty> {
   /** Serves this from now on. */
   set(duty: Duty): void {
     this.#duty = duty;
+    this.#toldIn = carrier();
     this.#want(0, this.#established ? 'change' : 'start');
   }
 
   /** Takes away what is here of it. */
   end(): void {
     this.#duty = undefined;
+    this.#toldIn = carrier();
     this.#want(0, 'end');
   }
 
@@ -150,7 +154,10 @@ export class EdgeWorker<Duty> {
     const subject = kind === 'dhcp' ? 'weft.network.id' : 'weft.router.id';
     const attributes = { 'weft.host.id': hostId, [subject]: this.id, 'weft.cause': cause, 'weft.edge.kind': kind };
     try {
-      await inSpan('agent.serve', { attributes, parent: 'root' }, async (span) => {
+      // What was told is part of the trace of who had it so; what a look finds is not.
+      const isTold = cause !== 'drift' && cause !== 'periodic' && 'traceparent' in this.#toldIn;
+      const parent = isTold ? this.#toldIn : 'root';
+      await inSpan('agent.serve', { attributes, parent }, async (span) => {
         const outcomes: Outcome[] = [];
         try {
           await this.#makeRight(duty, outcomes);

@@ -122,6 +122,16 @@ export interface WatchDutiesResponse {
     /** A router. */
     { $case: "router"; value: RouterInstance }
     | undefined;
+  /**
+   * Of SET and ENDED, the trace that led to it (`traceparent`, `tracestate`); of several changes told together the last
+   * one's. Empty where there is none.
+   */
+  trace_context: { [key: string]: string };
+}
+
+export interface WatchDutiesResponse_TraceContextEntry {
+  key: string;
+  value: string;
 }
 
 /** What a port that is bound to the host may send (RFC 2827's idea, at the port). */
@@ -302,7 +312,7 @@ export const WatchDutiesRequest: MessageFns<WatchDutiesRequest> = {
 };
 
 function createBaseWatchDutiesResponse(): WatchDutiesResponse {
-  return { kind: DutyKind.DUTY_KIND_UNSPECIFIED, duty: undefined };
+  return { kind: DutyKind.DUTY_KIND_UNSPECIFIED, duty: undefined, trace_context: {} };
 }
 
 export const WatchDutiesResponse: MessageFns<WatchDutiesResponse> = {
@@ -321,6 +331,9 @@ export const WatchDutiesResponse: MessageFns<WatchDutiesResponse> = {
         RouterInstance.encode(message.duty.value, writer.uint32(34).fork()).join();
         break;
     }
+    globalThis.Object.entries(message.trace_context).forEach(([key, value]: [string, string]) => {
+      WatchDutiesResponse_TraceContextEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
     return writer;
   },
 
@@ -369,6 +382,17 @@ export const WatchDutiesResponse: MessageFns<WatchDutiesResponse> = {
             message.duty = { $case: "router", value: RouterInstance.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = WatchDutiesResponse_TraceContextEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.trace_context[entry5.key] = entry5.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -395,6 +419,33 @@ export const WatchDutiesResponse: MessageFns<WatchDutiesResponse> = {
         : isSet(object.router)
         ? { $case: "router", value: RouterInstance.fromJSON(object.router) }
         : undefined,
+      trace_context: isObject(object.traceContext)
+        ? (globalThis.Object.entries(object.traceContext) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.trace_context)
+        ? (globalThis.Object.entries(object.trace_context) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -409,6 +460,15 @@ export const WatchDutiesResponse: MessageFns<WatchDutiesResponse> = {
       obj.dhcpServer = DhcpServer.toJSON(message.duty.value);
     } else if (message.duty?.$case === "router") {
       obj.router = RouterInstance.toJSON(message.duty.value);
+    }
+    if (message.trace_context) {
+      const entries = globalThis.Object.entries(message.trace_context) as [string, string][];
+      if (entries.length > 0) {
+        obj.traceContext = {};
+        entries.forEach(([k, v]) => {
+          obj.traceContext[k] = v;
+        });
+      }
     }
     return obj;
   },
@@ -439,6 +499,104 @@ export const WatchDutiesResponse: MessageFns<WatchDutiesResponse> = {
         break;
       }
     }
+    message.trace_context = (globalThis.Object.entries(object.trace_context ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseWatchDutiesResponse_TraceContextEntry(): WatchDutiesResponse_TraceContextEntry {
+  return { key: "", value: "" };
+}
+
+export const WatchDutiesResponse_TraceContextEntry: MessageFns<WatchDutiesResponse_TraceContextEntry> = {
+  encode(message: WatchDutiesResponse_TraceContextEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchDutiesResponse_TraceContextEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchDutiesResponse_TraceContextEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchDutiesResponse_TraceContextEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: WatchDutiesResponse_TraceContextEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchDutiesResponse_TraceContextEntry>, I>>(
+    base?: I,
+  ): WatchDutiesResponse_TraceContextEntry {
+    return WatchDutiesResponse_TraceContextEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchDutiesResponse_TraceContextEntry>, I>>(
+    object: I,
+  ): WatchDutiesResponse_TraceContextEntry {
+    const message = createBaseWatchDutiesResponse_TraceContextEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -1542,6 +1700,10 @@ export type DeepPartial<T> = T extends Builtin ? T
 type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
+}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;
