@@ -20,6 +20,5 @@ export interface InterfaceAddress {
 
 /** The words by which `ip route replace` makes a route again, but for the device. */
 export interface InterfaceRoute {
-  readonly family: 'inet' | 'inet6';
   readonly words: readonly string[];
 }

@@ -91,8 +91,7 @@ const parseRoute = (family: 'inet' | 'inet6', line: string): InterfaceRoute | un
   const words = line.trim().split(/\s+/);
   const isMade = words.includes('kernel') || ['local', 'broadcast', 'multicast', 'anycast'].includes(words[0] ?? '');
   if (words[0] === '' || isMade) return undefined;
-  return {
-    family,
-    words: words.filter((word) => !SHOWN_ONLY.has(word)).map((word) => word.replace(/^(\d+)sec$/, '$1')),
-  };
+  const taken = words.filter((word) => !SHOWN_ONLY.has(word)).map((word) => word.replace(/^(\d+)sec$/, '$1'));
+  // Said so that it needs no word of its family, which a line of a batch has no place for.
+  return { words: taken.map((word) => (word === 'default' && family === 'inet6' ? '::/0' : word)) };
 };

@@ -41,6 +41,8 @@ export class AddressMoves {
   ): Promise<readonly Outcome[]> {
     const device = operations.some(({ kind }) => kind === MOVE) ? movedDevice(operations) : undefined;
     if (device === undefined) return await apply();
+    const before = this.#undone.get(device);
+    if (before !== undefined) return operations.map((operation) => ({ operation, error: before }));
     const { settings, log } = this.#tools;
     await withDeadline(ASK_MS, signal, settings.reach);
     let why: string | undefined;

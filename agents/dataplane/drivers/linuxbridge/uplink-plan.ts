@@ -99,12 +99,12 @@ const transfer = (
     step(networkId, kind, from.name, ['ip', 'address', 'del', address, 'dev', from.name], `${to} has it from now on`),
     step(networkId, kind, to, ['ip', 'address', 'add', ...words, 'dev', to], `the host's own, from ${from.name}`),
   ]),
-  ...routes.map(({ family, words }) =>
+  ...routes.map(({ words }) =>
     step(
       networkId,
       kind,
       to,
-      ['ip', family === 'inet' ? '-4' : '-6', 'route', 'replace', ...words, 'dev', to],
+      ['ip', 'route', 'replace', ...words, 'dev', to],
       'a route of the host, which went with its address',
     ),
   ),

@@ -79,7 +79,7 @@ export class FakeKernel {
   }
 
   routesOf(name: string): readonly InterfaceRoute[] {
-    return [...this.#ownOf(name).routes].map((route) => ({ family: 'inet', words: route.split(' ') }));
+    return [...this.#ownOf(name).routes].map((route) => ({ words: route.split(' ') }));
   }
 
   hasDevice(name: string): boolean {
@@ -101,7 +101,7 @@ export class FakeKernel {
     if (noun === 'link' && verb === 'del') return this.#deleteLink(words[1] ?? '');
     if (noun === 'link' && verb === 'set') return this.#setLink(words[1] ?? '', words.slice(2));
     if (noun === 'address') return this.#address(verb ?? '', words);
-    if (verb === 'route') return this.#route(words);
+    if (noun === 'route') return this.#route(words);
     if (noun === 'neigh') return this.#neighbour(verb ?? '', words);
     if (noun === 'fdb') return this.#row(verb ?? '', words[0] ?? '', words.slice(1));
     throw new Error(`the fake kernel does not know ${argv.join(' ')}`);
@@ -263,7 +263,7 @@ export class FakeKernel {
   #route(words: readonly string[]): string | undefined {
     const device = words.at(-1) ?? '';
     if (this.#ownOf(device).addresses.size === 0) return 'RTNETLINK answers: Network is unreachable';
-    this.#ownOf(device).routes.add(words.slice(1, -2).join(' '));
+    this.#ownOf(device).routes.add(words.slice(0, -2).join(' '));
     return undefined;
   }
 
