@@ -32,7 +32,7 @@ test('grpcurl is told the same as buf curl', () => {
   }
 });
 
-// `vitest run -u test/docs` writes the answers that have changed into the document.
+// `vitest run test/docs -u` writes the answers that have changed into the document.
 test('every answer in docs/api.md is what the command beside it gives', { timeout: 180_000 }, async () => {
   if (weft === undefined) throw new Error('there is no lab');
   const { stateDir } = weft.lab;
