@@ -67,6 +67,7 @@ describe('routers', () => {
     weft = stack.use(
       await LabWeft.up({
         ...{ name: 'er-rt', hosts: ['c1', 'n1', 'n2'], roles: ['compute', 'network', 'network'], agentFlags: FLAGS },
+        drivers: ['linuxbridge', 'linuxbridge', 'ovs'],
         ...{ physicalNetwork: 'provider', providerGateway: ['172.32.0.1/24'] },
       }),
     );
@@ -133,7 +134,7 @@ describe('routers', () => {
 
   test('an agent that starts again changes nothing, and a flushed table is back', async () => {
     const { binding_host_id: host } = await current(router.id);
-    const steady = ping(weft.name, 'a', INTERNET, 150, 20);
+    const steady = ping(weft.name, 'a', INTERNET, 120, 20);
     await agentRestart(on(host), soon());
     const agent = await weft.connections.agent(host);
     await eventually('the agent', async () => (await agent.getHostState({})).control_plane?.topology === true, 10_000);
@@ -151,14 +152,14 @@ describe('routers', () => {
 
   test('a host that dies loses its router to another, and gives it up when it is back', async ({ annotate }) => {
     const { binding_host_id: dead } = await current(router.id);
-    const steady = ping(weft.name, 'a', INTERNET, 160, 50);
+    const steady = ping(weft.name, 'a', INTERNET, 110, 50);
     for (const device of ['eth0', 'eth1']) await inPlace(on(dead), ['ip', 'link', 'set', 'dev', device, 'down']);
     await agentKill9(on(dead), soon());
     await eventually('another host', async () => (await current(router.id)).binding_host_id !== dead, 10_000);
     const { binding_host_id: next } = await current(router.id);
     const { sent, received } = await steady;
     await annotate(`a router was without a host for ${((sent - received) * 50).toString()} ms, of a lease of 2000 ms`);
-    expect(sent - received).toBeLessThan(120);
+    expect(sent - received).toBeLessThan(90);
     await reached('a', INTERNET);
     for (const device of ['eth0', 'eth1']) await inPlace(on(dead), ['ip', 'link', 'set', 'dev', device, 'up']);
     await agentStart(on(dead), soon());

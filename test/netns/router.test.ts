@@ -9,10 +9,14 @@ import {
   servedPort,
   staticRoute,
 } from '../../agents/dataplane/edge/router/testing/duty.ts';
+import { applySteps } from '../../agents/dataplane/edge/core/apply.ts';
+import { wantedRouter } from '../../agents/dataplane/edge/router/desired.ts';
+import { observeRouter } from '../../agents/dataplane/edge/router/observe.ts';
+import { planRouter, planRouterRemoval } from '../../agents/dataplane/edge/router/plan.ts';
 import type { RouterDuty } from '../../agents/dataplane/model/router-duty.ts';
 import { Namespaces } from './namespaces.ts';
 import type { Namespace } from './namespaces.ts';
-import { answers, eventually, guestOn, insideOf, startEdge, stateFolder } from './router.ts';
+import { answers, eventually, guestOn, insideOf, startEdge, stateFolder, toolsOf } from './router.ts';
 
 const INTERNET = '198.51.100.1';
 const BASE = 0x7e_57_00_00;
@@ -82,7 +86,7 @@ const world = async (namespaces: Namespaces) => {
 };
 
 test('two routers with one range inside: translation, floating addresses, drift, and nothing left in the end', async () => {
-  await using state = await stateFolder();
+  await using state = await stateFolder([first().routerId, second.routerId]);
   await using namespaces = new Namespaces();
   const { host, outside, seven, eight, nine, other } = await world(namespaces);
   const router = insideOf(first().routerId);
@@ -110,11 +114,12 @@ test('two routers with one range inside: translation, floating addresses, drift,
       'dst=172.32.0.150',
     );
 
-    // IPv6: guests learn prefix and router, and are routed as they are.
-    const sixth = async (guest: Namespace): Promise<string | undefined> =>
-      /2001:db8:[12]:0?:?[0-9a-f:]+(?=\/64)/.exec(await guest.must('ip', '-6', 'addr', 'show', 'dev', 'eth0'))?.[0];
-    await eventually('an address by SLAAC', async () => (await sixth(nine)) !== undefined);
-    await eventually('IPv6 through the router', async () => answers(seven, (await sixth(nine)) ?? '::1'));
+    // IPv6: a guest that comes learns prefix and router, and is routed as it is.
+    await seven.must('ip', 'addr', 'add', '2001:db8:1::7/64', 'dev', 'eth0', 'nodad');
+    await seven.must('ip', 'route', 'add', 'default', 'via', '2001:db8:1::1');
+    const ten = await guestOn(namespaces, host, 'two', 'g10', []);
+    await eventually('a router and an address by SLAAC', async () => answers(ten, '2001:db8:1::7'));
+    expect(await ten.must('ip', '-6', 'addr', 'show', 'dev', 'eth0')).toContain('2001:db8:2:');
 
     // Moved away while somebody talks to it: nothing of that goes on to where it led.
     const talk = spawn('ip', ['netns', 'exec', outside.name, 'ping', '-n', '-i', '0.05', '172.32.0.150'], {
@@ -143,7 +148,7 @@ test('two routers with one range inside: translation, floating addresses, drift,
       'ping',
       '-n',
       '-i',
-      '0.02',
+      '0.01',
       '-c',
       '150',
       '-W',
@@ -193,5 +198,35 @@ test('two routers with one range inside: translation, floating addresses, drift,
     expect(await answers(other, INTERNET)).toBe(true);
     edge.duties.replace([], true);
     await eventually('the end of the other', async () => (await insideOf(second.routerId).run('true')).status !== 0);
+  }
+});
+
+test('a router that was left half built, at any step, is finished', async () => {
+  await using state = await stateFolder([idOf(at(3))]);
+  await using namespaces = new Namespaces();
+  const host = await namespaces.add('host');
+  const duty = first({ routerId: idOf(at(3)) });
+  const wanted = wantedRouter(duty);
+  const folder = `${state.path}/routers/${duty.routerId}`;
+  const tools = toolsOf(host);
+  const signal = AbortSignal.timeout(60_000);
+  const look = async () =>
+    planRouter(wanted, await observeRouter(tools, wanted.namespace, { folder, withFlows: true }, signal), { folder });
+  const whole = await look();
+  for (let done = 1; done < whole.length; done += 3) {
+    await applySteps(tools, whole.slice(0, done), signal);
+    for (let round = 0, steps = await look(); steps.length > 0; round += 1, steps = await look()) {
+      expect(round, `after ${done.toString()} steps`).toBeLessThan(2);
+      const outcomes = await applySteps(tools, steps, signal);
+      expect(outcomes.filter(({ error }) => error !== undefined)).toEqual([]);
+    }
+    const seen = await observeRouter(
+      tools,
+      { kind: 'router', id: duty.routerId },
+      { folder, withFlows: false },
+      signal,
+    );
+    await applySteps(tools, planRouterRemoval(duty.routerId, seen, folder, 'the test goes on'), signal);
+    expect((await host.must('ip', '-br', 'link')).trim().split('\n')).toHaveLength(1);
   }
 });

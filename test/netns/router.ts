@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nullLog } from '#platform/log/log.ts';
 import type { RouterDuty } from '../../agents/dataplane/model/router-duty.ts';
+import type { EdgeTools } from '../../agents/dataplane/edge/core/apply.ts';
 import { EdgeDuties } from '../../agents/dataplane/edge/core/duties.ts';
 import { RouterService } from '../../agents/dataplane/edge/router/service.ts';
 import { EventLog } from '../../agents/dataplane/reconcile/event-log.ts';
@@ -21,15 +22,17 @@ export interface Edge extends AsyncDisposable {
   readonly stateDir: string;
 }
 
+/** What acts on a host: names of namespaces are of this process' mount namespace, devices of the host's network namespace. */
+export const toolsOf = (host: Namespace): EdgeTools => ({
+  commands: new HostCommands(['nsenter', `--net=/run/netns/${host.name}`]),
+  files: ownEdgeFiles,
+  daemons: ownDaemons,
+});
+
 /** What serves routers on a host, as an agent that has just started; its state is kept from one to the next. */
 export const startEdge = async (host: Namespace, stateDir: string): Promise<Edge> => {
   const events = new EventLog();
-  const tools = {
-    // Names of namespaces are made in the mount namespace of this process, devices in the host's network namespace.
-    commands: new HostCommands(['nsenter', `--net=/run/netns/${host.name}`]),
-    files: ownEdgeFiles,
-    daemons: ownDaemons,
-  };
+  const tools = toolsOf(host);
   const service: RouterService = new RouterService({
     ...tools,
     stateDir,
@@ -52,12 +55,21 @@ export const startEdge = async (host: Namespace, stateDir: string): Promise<Edge
   };
 };
 
-/** A folder for the state of agents, gone with the scope. */
-export const stateFolder = async (): Promise<AsyncDisposable & { readonly path: string }> => {
+/** A folder for the state of agents that serve these routers; with the scope go both, and what runs for them. */
+export const stateFolder = async (
+  routerIds: readonly string[],
+): Promise<AsyncDisposable & { readonly path: string }> => {
   const path = await mkdtemp(join(tmpdir(), 'weft-router-'));
+  const commands = new HostCommands();
+  const signal = AbortSignal.timeout(60_000);
   return {
     path,
     [Symbol.asyncDispose]: async () => {
+      for (const { name } of routerIds.map(insideOf)) {
+        const { stdout } = await commands.run(['ip', 'netns', 'pids', name], signal);
+        for (const pid of stdout.split(/\s+/).filter((each) => each !== '')) process.kill(Number(pid));
+        await commands.run(['ip', 'netns', 'del', name], signal);
+      }
       await rm(path, { recursive: true, force: true });
     },
   };

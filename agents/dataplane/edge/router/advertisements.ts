@@ -1,8 +1,11 @@
 import type { Ipv6Mode, RouterDuty } from '../../model/router-duty.ts';
 import { insideName } from '../core/names.ts';
 
-/** RFC 4861 §6.2.1: guests ask when they come, so what is sent unasked may be rare. Seconds. */
-const INTERVAL = { min: 30, max: 100 };
+/**
+ * RFC 4861 §6.2.1, in seconds. Often enough that guests hear soon of an interface whose first words were lost while it was
+ * being plugged; and believed long enough that a radvd that is away for a while does no harm.
+ */
+const TIMES = { min: 3, max: 10, life: 300 };
 
 /** RFC 4861 §4.2, RFC 4862 §5.5.3: which flags tell guests how to get their addresses. */
 const FLAGS: Readonly<
@@ -27,8 +30,9 @@ export const radvdConfig = ({ routerId, interfaces, subnets }: RouterDuty): stri
     return [
       `interface ${insideName('qr-', portId)} {`,
       '  AdvSendAdvert on;',
-      `  MinRtrAdvInterval ${INTERVAL.min.toString()};`,
-      `  MaxRtrAdvInterval ${INTERVAL.max.toString()};`,
+      `  MinRtrAdvInterval ${TIMES.min.toString()};`,
+      `  MaxRtrAdvInterval ${TIMES.max.toString()};`,
+      `  AdvDefaultLifetime ${TIMES.life.toString()};`,
       `  AdvLinkMTU ${mtu.toString()};`,
       `  AdvManagedFlag ${onOff(flags.some(({ managed }) => managed))};`,
       `  AdvOtherConfigFlag ${onOff(flags.some(({ other }) => other))};`,

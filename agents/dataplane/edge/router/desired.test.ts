@@ -49,8 +49,9 @@ test('advertises IPv6 prefixes as their subnets say', () => {
     .toBe(`# Written by weft for router 000000a0-0000-4000-8000-0000000000a0; changes are overwritten.
 interface qr-00000011-00 {
   AdvSendAdvert on;
-  MinRtrAdvInterval 30;
-  MaxRtrAdvInterval 100;
+  MinRtrAdvInterval 3;
+  MaxRtrAdvInterval 10;
+  AdvDefaultLifetime 300;
   AdvLinkMTU 1450;
   AdvManagedFlag off;
   AdvOtherConfigFlag on;
@@ -66,8 +67,9 @@ interface qr-00000011-00 {
 };
 interface qr-00000012-00 {
   AdvSendAdvert on;
-  MinRtrAdvInterval 30;
-  MaxRtrAdvInterval 100;
+  MinRtrAdvInterval 3;
+  MaxRtrAdvInterval 10;
+  AdvDefaultLifetime 300;
   AdvLinkMTU 1450;
   AdvManagedFlag on;
   AdvOtherConfigFlag on;
