@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { address, durationMs, path, urlList } from '#platform/config/schemas.ts';
+import { address, domainName, durationMs, path, urlList } from '#platform/config/schemas.ts';
 import { defineSettings, setting } from '#platform/config/settings.ts';
 import type { Values } from '#platform/config/settings.ts';
 
@@ -40,6 +40,11 @@ export const upSettings = defineSettings({
     'MTU of networks that do not say: 50 less than the underlay has, 70 less where that is IPv6',
     z.int().min(576).max(65_535).default(1_450),
   ),
+  dhcpHostsPerNetwork: setting(
+    'on how many hosts of role network each network has a DHCP server',
+    z.int().min(1).max(16).default(1),
+  ),
+  dnsDomain: setting('domain that guests get by DHCP', domainName.default('weft.internal')),
   redisFsync: setting(
     'when Redis writes through to the disk: always, or everysec (a crash may cost the last two seconds)',
     z.enum(['always', 'everysec']).default('always'),

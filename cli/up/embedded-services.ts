@@ -39,6 +39,8 @@ export const embeddedServices = (
 export const topologyFlags = (config: UpConfig, ipamAddress: string): readonly string[] => [
   ...['--ipam-address', ipamAddress],
   ...['--default-mtu', config.defaultMtu.toString()],
+  ...['--dhcp-hosts-per-network', config.dhcpHostsPerNetwork.toString()],
+  ...['--dns-domain', config.dnsDomain],
 ];
 
 const parsed = <const S extends Settings>(settings: S, argv: readonly string[]): Values<S> => {

@@ -59,3 +59,11 @@ function isAddress(text: string): boolean {
   if (host === '' || Number(digits) > 65_535) return false;
   return !host.startsWith('[') || URL.canParse(`http://${host}/`);
 }
+
+const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+
+/** A domain name in lower case (RFC 1123, 2.1), without a dot at the end. */
+export const domainName = z
+  .string()
+  .max(253)
+  .regex(new RegExp(`^${LABEL}(?:\\.${LABEL})*$`, 'u'), { message: 'is not a domain name such as example.org' });

@@ -16,7 +16,7 @@ import { listAll, getAll } from './list-all.ts';
 import { portIndex } from './records.ts';
 import { networkOf, writeBinding } from './rebind.ts';
 import type { SubnetBook } from './subnet-book.ts';
-import { tryToPlace } from './try-to-place.ts';
+import { placements, tryToPlace } from './try-to-place.ts';
 import { usableHost } from './usable.ts';
 import { Writer } from './write.ts';
 
@@ -134,6 +134,7 @@ const createServer = async (
     fixedIps: wanted.map((subnetId) => ({ subnetId })),
   };
   await createPort(placing, draft, unasked(CAUSE), signal);
+  placements.add(1, { kind: 'dhcp', why: 'new' });
   placing.log.info({ network: networkId, port: id, host: on }, 'DHCP is served');
 };
 
@@ -157,7 +158,9 @@ const moveServer = async (
     await writeBinding(placing, writer, port, network, boundTo(port.value.binding, to));
     return true;
   }, signal);
-  if (moved) log.warn({ port: id, from, to }, 'DHCP moves');
+  if (!moved) return;
+  placements.add(1, { kind: 'dhcp', why: 'moved' });
+  log.warn({ port: id, from, to }, 'DHCP moves');
 };
 
 /** Gives a port the addresses it lacks, and takes from its record those of subnets that are gone. */

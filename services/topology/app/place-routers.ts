@@ -7,7 +7,7 @@ import { atOnce } from './at-once.ts';
 import type { Environment } from './environment.ts';
 import { getAll, listAll } from './list-all.ts';
 import { placeRouter } from './place-router.ts';
-import { tryToPlace } from './try-to-place.ts';
+import { placements, tryToPlace } from './try-to-place.ts';
 import { usableHost } from './usable.ts';
 import { Writer } from './write.ts';
 
@@ -63,7 +63,10 @@ const moveRouter = async (environment: Environment, { id, from, to }: Move, sign
     await placeRouter(environment, tx, writer, router, router.value, to);
     return true;
   }, signal);
-  if (moved) log.warn({ router: id, from, to }, from === undefined ? 'a router is served' : 'a router moves');
+  if (!moved) return;
+  placements.add(1, { kind: 'router', why: from === undefined ? 'new' : 'moved' });
+  if (from === undefined) log.info({ router: id, host: to }, 'a router is served');
+  else log.warn({ router: id, from, to }, 'a router moves');
 };
 
 const isAsSeen = (router: Router | undefined, from: HostId | undefined): boolean =>

@@ -1,5 +1,9 @@
 import { DomainError } from '#platform/errors/domain-error.ts';
+import { counter } from '#platform/telemetry/instruments.ts';
 import type { Environment } from './environment.ts';
+
+/** Counts what hosts were given to serve. */
+export const placements = counter('weft_placements', 'What hosts were given to serve, by kind and why.');
 
 /** What others did faster, or undid, is no failure. */
 const HARMLESS: ReadonlySet<string> = new Set([
