@@ -1,4 +1,4 @@
-import type { EdgeStep, ObservedEdge, ObservedEdgeLink, ObservedNamespace, ObservedRoute } from '../model.ts';
+import type { EdgeStep, ObservedEdge, ObservedEdgeLink, ObservedRoute } from '../model.ts';
 
 interface Link extends Omit<ObservedEdgeLink, 'addresses'> {
   mac: string;
