@@ -18,8 +18,6 @@ export interface GuardTools {
 const LIST = ['nft', '-s', 'list', 'table', 'bridge', GUARD_TABLE] as const;
 const COUNTERS = ['nft', 'list', 'counters', 'table', 'bridge', GUARD_TABLE] as const;
 const ABSENT = /No such file or directory/;
-/** Own changes come back here line by line: they must not each cost a turn. */
-const GATHER_MS = 50;
 /** Own processes that the monitor may still tell of. */
 const REMEMBERED = 64;
 
@@ -48,10 +46,10 @@ export class Guards {
     this.#tools = tools;
     this.#monitor = new MonitorChild(
       {
-        argv: ['nft', 'monitor'],
+        // Into a pipe it would write when it has gathered some 4 KiB.
+        argv: ['stdbuf', '-oL', 'nft', 'monitor'],
         prefix: tools.prefix,
         niceness: 10,
-        gatherMs: GATHER_MS,
         netlinkFamily: NETLINK_NETFILTER,
       },
       {
