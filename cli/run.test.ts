@@ -1,7 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
+import { commands } from './commands/index.ts';
 import { run } from './run.ts';
+import { GLOBAL_FLAGS } from './usage.ts';
 
 const weft = async (...argv: readonly string[]): Promise<{ code: number; out: string; err: string }> => {
   const [out, err] = [new PassThrough(), new PassThrough()];
@@ -29,6 +31,12 @@ describe('the command line', () => {
     [['network', 'create', 'blue', '--vnii', '7'], "'--vnii'"],
     [['network', 'create', 'blue', '--vni', 'seven'], '--vni: "seven" is not a whole number'],
     [['network', 'create', 'blue', '--type', 'gre'], 'is not vxlan, flat or vlan'],
+    [['network', 'create', 'blue', '--vlan', '7'], '--vlan: needs --type vlan'],
+    [['subnet', 'create', 'blue', '2001:db8::/64', '--ipv6-mode', 'auto'], 'is not dhcpv6-stateful,'],
+    [['router', 'create', 'r1', '--no-snat'], 'need --gateway'],
+    [['router', 'interface', 'add', 'r1'], 'give either SUBNET or --port'],
+    [['router', 'update', 'r1', '--route', '10.0.0.0/8'], 'is not CIDR,NEXTHOP'],
+    [['floating-ip', 'update', '10.0.0.1'], 'give --port or --fixed-address'],
     [['network', 'list', '-o', 'xml'], '"xml" is not table, json or yaml'],
     [['subnet', 'create', 'blue', '10.0.0.0/8', '--pool', '10.0.0.1', '--address', 'unix:/nowhere'], ''],
     [['overlay', 'apply'], '-f FILE is missing'],
@@ -39,6 +47,15 @@ describe('the command line', () => {
     expect([2, 6]).toContain(code);
     expect(err).toContain(words);
     expect(out).toBe('');
+  });
+
+  test('has no flag of a command that hides one of all commands', () => {
+    const hiding = commands.flatMap(({ path, flags = {} }) =>
+      Object.keys(flags)
+        .filter((flag) => flag in GLOBAL_FLAGS)
+        .map((flag) => `${path} --${flag}`),
+    );
+    expect(hiding).toEqual([]);
   });
 
   test('says what cannot be reached, with exit code 6', async () => {

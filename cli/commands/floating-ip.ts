@@ -28,7 +28,7 @@ export const floatingIpCommands: readonly Command[] = [
     args: ['NETWORK'],
     flags: {
       id: { type: 'string', value: 'UUID', doc: 'its id; made up when not given' },
-      address: { type: 'string', value: 'ADDRESS', doc: 'this address; the next free one when not given' },
+      ip: { type: 'string', value: 'ADDRESS', doc: 'this address; the next free one when not given' },
       port: { type: 'string', value: 'PORT', doc: 'lead it to this port' },
       'fixed-address': fixedAddress,
     },
@@ -39,7 +39,7 @@ export const floatingIpCommands: readonly Command[] = [
       const floating_ip = FloatingIp.fromPartial({
         id: flags.text('id') ?? '',
         floating_network_id,
-        floating_ip_address: flags.text('address') ?? '',
+        floating_ip_address: flags.text('ip') ?? '',
         port_id: port === undefined ? '' : (await resolvePort(context, port)).id,
         fixed_ip_address: flags.text('fixed-address') ?? '',
       });

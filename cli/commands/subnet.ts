@@ -3,7 +3,7 @@ import { Ipv6AddressMode, Subnet } from '#proto/weft/ipam/v1/ipam.ts';
 import type { Command, Flag, Flags } from '../command.ts';
 import type { Column } from '../output/output.ts';
 import { usageError } from '../usage.ts';
-import { allPages, resolveNetwork } from './resolve.ts';
+import { allPages, resolveNetwork, resolveSubnet } from './resolve.ts';
 
 const columns: readonly Column<Subnet>[] = [
   { title: 'ID', value: ({ id }) => id },
@@ -89,13 +89,14 @@ export const subnetCommands: readonly Command[] = [
     },
     run: async (context) => {
       const { args, flags, connections, output, signal } = context;
+      const mode = ipv6Mode(flags);
       const { id: network_id } = await resolveNetwork(context, args[0] ?? '');
       const ipam = await connections.ipam();
       const subnet = Subnet.fromPartial({
         id: flags.text('id') ?? '',
         network_id,
         cidr: args[1] ?? '',
-        ...ipv6Mode(flags),
+        ...mode,
         ...given(flags).fields,
       });
       output.object(await ipam.createSubnet({ subnet, request_id: randomUUID(), validate_only: false }, { signal }));
@@ -122,22 +123,23 @@ export const subnetCommands: readonly Command[] = [
   {
     path: 'subnet get',
     summary: 'show a subnet',
-    args: ['ID'],
-    run: async ({ args, connections, output, signal }) => {
-      output.object(await (await connections.ipam()).getSubnet({ id: args[0] ?? '' }, { signal }));
+    args: ['SUBNET'],
+    run: async (context) => {
+      context.output.object(await resolveSubnet(context, context.args[0] ?? ''));
       return undefined;
     },
   },
   {
     path: 'subnet update',
     summary: 'change a subnet',
-    args: ['ID'],
+    args: ['SUBNET'],
     flags: changeable,
-    run: async ({ args, flags, connections, output, signal }) => {
+    run: async (context) => {
+      const { args, flags, connections, output, signal } = context;
       const { fields, mask } = given(flags);
       if (mask.length === 0) throw usageError('nothing to change: give at least one flag');
       const ipam = await connections.ipam();
-      const subnet = { ...(await ipam.getSubnet({ id: args[0] ?? '' }, { signal })), ...fields };
+      const subnet = { ...(await resolveSubnet(context, args[0] ?? '')), ...fields };
       const request = { subnet, update_mask: mask, request_id: randomUUID(), validate_only: false };
       output.object(await ipam.updateSubnet(request, { signal }));
       return undefined;
@@ -146,10 +148,12 @@ export const subnetCommands: readonly Command[] = [
   {
     path: 'subnet delete',
     summary: 'delete subnets without leased addresses',
-    args: ['ID...'],
-    run: async ({ args, connections, output, signal }) => {
+    args: ['SUBNET...'],
+    run: async (context) => {
+      const { args, connections, output, signal } = context;
       const ipam = await connections.ipam();
-      for (const id of args) {
+      for (const nameOrId of args) {
+        const { id } = await resolveSubnet(context, nameOrId);
         await ipam.deleteSubnet({ id, etag: '', request_id: randomUUID(), validate_only: false }, { signal });
         output.text(`deleted subnet ${id}`);
       }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseIp } from '#platform/net/ip-address.ts';
-import { parseHostId, parseLabels } from '#platform/net/names.ts';
+import { parseDeviceName, parseHostId, parseLabels, parsePhysicalNetwork } from '#platform/net/names.ts';
 import { asked, hostSpec, never, World } from '../testing/world.ts';
 import { createHost } from './create-host.ts';
 import { deleteHost } from './delete-host.ts';
@@ -24,6 +24,18 @@ describe('a host', () => {
     expect(again.host).toEqual(first.host);
     expect(again.lease).toBe((first.lease ?? 0) + 5_000);
     expect(await told()).toEqual(['CREATED host a']);
+  });
+
+  test('tells its roles and where physical networks are, and tells others when they change', async () => {
+    const { environment, told } = bound(new World());
+    const mappings = (device: string) => ({
+      roles: ['network'] as const,
+      bridgeMappings: { [parsePhysicalNetwork('p', 'provider')]: parseDeviceName('d', device) },
+    });
+    for (const rest of [{}, mappings('eth1'), mappings('eth1'), mappings('eth2')]) {
+      await registerHost(environment, hostSpec('a', '10.0.0.1', rest), 15_000, never);
+    }
+    expect(await told()).toEqual(['CREATED host a', 'UPDATED host a', 'UPDATED host a']);
   });
 
   test('keeps labels it does not mention when it registers', async () => {

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { IpAddress } from '#platform/net/ip-address.ts';
 import type { DeviceName, HostId, Labels, PhysicalNetwork } from '#platform/net/names.ts';
 import type { Mtu } from '#platform/net/mtu.ts';
@@ -70,12 +69,21 @@ export const registered = (kept: Host, spec: HostSpec): Host => {
     kept.driver === spec.driver &&
     kept.underlayMtu === spec.underlayMtu &&
     kept.agentVersion === spec.agentVersion &&
-    isDeepStrictEqual(kept.roles, spec.roles) &&
-    isDeepStrictEqual(kept.bridgeMappings, spec.bridgeMappings) &&
+    sameRoles(kept.roles, spec.roles) &&
+    sameMappings(kept.bridgeMappings, spec.bridgeMappings) &&
     labels.every(([key, value]) => kept.labels[key] === value);
   if (same) return kept;
   const { underlayMtu: _mtu, ...rest } = kept;
   return { ...rest, ...spec, labels: mergedLabels(kept.labels, spec.labels), alive: true };
+};
+
+const sameRoles = (a: readonly HostRole[], b: readonly HostRole[]): boolean =>
+  a.length === b.length && a.every((role) => b.includes(role));
+
+const sameMappings = (a: BridgeMappings, b: BridgeMappings): boolean => {
+  const [kept, given] = [Object.entries(a), Object.entries(b)];
+  const devices = new Map(given);
+  return kept.length === given.length && kept.every(([name, device]) => devices.get(name) === device);
 };
 
 /** In key order, as `parseLabels` leaves them. */
