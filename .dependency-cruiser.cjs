@@ -3,7 +3,7 @@
 /** Code that never runs in production: it may reach for fakes, fixtures and what tests share. */
 const TEST = String.raw`\.(test|fixture|contract)\.ts$|/(testing|fixtures)/|^test/`;
 /** The composition roots, which know everything that they put together. */
-const ROOT = String.raw`^(services/[^/]+|agents/dataplane)/(main|compose)\.ts$`;
+const ROOT = String.raw`^(services/[^/]+|agents/dataplane)/(main|compose[a-z-]*)\.ts$`;
 /** Built-in modules that act on the host or talk to it. */
 const IO = '^(node:)?(child_process|cluster|dgram|dns|fs|http|http2|https|inspector|net|repl|tls|worker_threads)(/|$)';
 /** The packages that speak to somebody else's process; each has one home on the floor. */
@@ -14,6 +14,7 @@ const PURE = [
   '^agents/dataplane/(overlay/)?(model|plan)/',
   String.raw`^agents/dataplane/drivers/[^/]+/(plan|[a-z]+-plan|operations|[a-z]+-operations)\.ts$`,
   String.raw`^agents/dataplane/drivers/[^/]+/(devices|mark|marks|observed)\.ts$`,
+  String.raw`^agents/dataplane/edge/[^/]+/(model|names|plan|steps|desired|files|leases|nat|advertisements)\.ts$`,
   String.raw`^agents/dataplane/drivers/ovs/(flows|flow-spec|flow-text|rows|pipeline|tunnel|device-merge|foreign-changes)\.ts$`,
 ];
 /** Of a protocol: what holds the conversation. The rest of it are values and codecs. */

@@ -122,7 +122,7 @@ export const planNamespaceRemoval = (
 };
 
 /** Whether a namespace of one of our names is the agent's: marked, or just made by an agent that died before it could mark it. */
-export const isOurs = (mark: string, { links }: ObservedNamespace): boolean => {
+const isOurs = (mark: string, { links }: ObservedNamespace): boolean => {
   const lo = links.get('lo');
   return lo?.alias === mark || (lo?.alias === undefined && lo?.up === false && links.size === 1);
 };

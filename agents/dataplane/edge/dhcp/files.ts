@@ -41,7 +41,7 @@ export const dhcpFiles = (duty: DhcpDuty): DhcpFiles => {
 };
 
 /** Whether guests of the subnet ask for their address; else they make it themselves (RFC 4862). */
-export const isLeased = ({ cidr, ipv6Mode }: DhcpSubnet): boolean =>
+const isLeased = ({ cidr, ipv6Mode }: DhcpSubnet): boolean =>
   cidr.version === 4 || ipv6Mode === 'dhcpv6-stateful';
 
 const lines = (all: readonly string[]): string => all.map((line) => `${line}\n`).join('');
@@ -73,7 +73,7 @@ const optionsOf = (duty: DhcpDuty, tag: string, subnet: DhcpSubnet): readonly st
 };
 
 /** The server's own address in a subnet. */
-export const ownAddressIn = ({ port }: DhcpDuty, { cidr }: DhcpSubnet): IpAddress | undefined =>
+const ownAddressIn = ({ port }: DhcpDuty, { cidr }: DhcpSubnet): IpAddress | undefined =>
   port.addresses
     .map((address) => address.replace(/\/.*/, '') as IpAddress)
     .find((ip) => ipVersion(ip) === cidr.version && contains(cidr, ip));
