@@ -113,7 +113,7 @@ export const currentTraceId = (): string | undefined => {
 };
 
 /** Runs `work` as part of the trace that `headers` carry, without a span of its own. */
-export const inTrace = <R>(headers: Carrier, work: () => R): R => context.with(fromCarrier(headers), work);
+export const inTrace = <R>(headers: Carrier, work: () => R): R => context.with(parentOf(headers), work);
 
 /** Runs `work` outside the active trace: for what this moment sets off but is no part of. */
 export const detached = <R>(work: () => R): R => context.with(ROOT_CONTEXT, work);

@@ -32,8 +32,11 @@ export const hearChanges = ({ bus, commits, subjects, read }: ChangeSources, cha
     }),
   );
   stack.use(
-    bus.subscribe(SUBNET_SUBJECTS, {}, ({ subject }) => {
-      changes.tell({ kind: 'ipam', networkId: parseUuid('subject', subject.split('.').at(-1) ?? '') });
+    bus.subscribe(SUBNET_SUBJECTS, {}, ({ subject, headers }) => {
+      const networkId = parseUuid('subject', subject.split('.').at(-1) ?? '');
+      inTrace(headers, () => {
+        changes.tell({ kind: 'ipam', networkId });
+      });
     }),
   );
   stack.use(

@@ -1,5 +1,5 @@
 import type { ResourceName, Uuid } from '#platform/net/names.ts';
-import { inSpan } from '#platform/telemetry/spans.ts';
+import { type Carrier, inSpan } from '#platform/telemetry/spans.ts';
 import { boundTo } from '../domain/binding.ts';
 import { DHCP_OWNER, dhcpDeviceId, dhcpPortId } from '../domain/device-owner.ts';
 import type { Host } from '../domain/host.ts';
@@ -30,15 +30,23 @@ export interface DhcpPlacing extends Environment {
   readonly dhcpHostsPerNetwork: number;
 }
 
+/** Of which networks. */
+export interface DhcpScope {
+  /** Of all; otherwise of those that have a cause. */
+  readonly all: boolean;
+  /** The trace that led to it. */
+  readonly causes: ReadonlyMap<Uuid, Carrier>;
+}
+
 /**
  * Sees to it that networks have the DHCP ports they should have, each on a host that is alive, with an address in each
- * subnet that has DHCP. `only`: of these networks; undefined: of all. Any number of replicas may be at it: each step is a
+ * subnet that has DHCP. Any number of replicas may be at it: each step is a
  * commit that holds only while what it was decided upon does. What fails is left for the next time.
  */
 export const placeDhcp = async (
   placing: DhcpPlacing,
   hosts: readonly Host[],
-  only: ReadonlySet<Uuid> | undefined,
+  { all, causes }: DhcpScope,
   signal: AbortSignal,
 ): Promise<void> => {
   const { store, records, clock, subnets } = placing;
@@ -46,7 +54,7 @@ export const placeDhcp = async (
   const loads = new Loads();
   for (const { binding } of ports) loads.add(binding.hostId);
   const byNetwork = Map.groupBy(ports, ({ networkId }) => networkId);
-  const concerned = [...new Set([...byNetwork.keys(), ...subnets.networks()])].filter((id) => only?.has(id) ?? true);
+  const concerned = [...new Set([...byNetwork.keys(), ...subnets.networks()])].filter((id) => all || causes.has(id));
   const networks = await getAll(store, records.networks, concerned, signal);
   const serving = hosts.filter((host) => serves(host, clock.now()));
   const work = networks.flatMap((network) => {
@@ -56,7 +64,9 @@ export const placeDhcp = async (
   });
   await atOnce(work, async ({ network, steps, stale }) => {
     if (steps.length === 0 && stale.length === 0) return;
-    await inSpan('place dhcp', { attributes: { 'weft.network.id': network.id } }, async () => {
+    const parent = causes.get(network.id);
+    const options = { attributes: { 'weft.network.id': network.id }, ...(parent === undefined ? {} : { parent }) };
+    await inSpan('place dhcp', options, async () => {
       const about = { network: network.id };
       for (const step of steps) await tryToPlace(placing, about, () => take(placing, network, step, signal), signal);
       for (const port of stale) await tryToPlace(placing, about, () => readdress(placing, port, signal), signal);

@@ -28,7 +28,7 @@ class PlacingWorld extends World {
     if (!this.ipam.away) await this.subnets.lookAtAll(never);
     const placing = { ...this.environment, subnets: this.subnets, dhcpHostsPerNetwork: this.dhcpHostsPerNetwork };
     const hosts = await listAll(this.store, this.environment.records.hosts, undefined, never);
-    await placeDhcp(placing, hosts, undefined, never);
+    await placeDhcp(placing, hosts, { all: true, causes: new Map() }, never);
     await placeRouters(this.environment, hosts, never);
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '#platform/async/clock.ts';
 import type { Uuid } from '#platform/net/names.ts';
+import { type Carrier, carrier, inTrace } from '#platform/telemetry/spans.ts';
 import { DHCP_OWNER } from '../domain/device-owner.ts';
 import type { Changes, Touched } from './changes.ts';
 import { Doorbell } from './doorbell.ts';
@@ -39,7 +40,7 @@ const turn = async (serving: Serving, agenda: Agenda, signal: AbortSignal): Prom
       await look(serving, due, signal);
     } finally {
       // Without ipam, by what is known: a host that is down is not waited for.
-      if (serving.subnets.isKnown) await place(serving, due, signal);
+      if (serving.subnets.isKnown) await caused(due.cause, () => place(serving, due, signal));
     }
   } catch (error) {
     agenda.everything();
@@ -47,34 +48,43 @@ const turn = async (serving: Serving, agenda: Agenda, signal: AbortSignal): Prom
   }
 };
 
-const look = async ({ subnets }: Serving, { networks }: Due, signal: AbortSignal): Promise<void> => {
-  if (networks === 'all') await subnets.lookAtAll(signal);
-  else for (const network of networks) await subnets.look(network, signal);
+const look = async ({ subnets }: Serving, { all, networks }: Due, signal: AbortSignal): Promise<void> => {
+  if (all) await subnets.lookAtAll(signal);
+  else for (const [network, cause] of networks) await caused(cause, () => subnets.look(network, signal));
 };
 
-const place = async (serving: Serving, { networks, servers, routers }: Due, signal: AbortSignal): Promise<void> => {
+/** Within the trace that led to it, if there is one. */
+const caused = <R>(cause: Carrier, work: () => R): R => ('traceparent' in cause ? inTrace(cause, work) : work());
+
+const place = async (serving: Serving, due: Due, signal: AbortSignal): Promise<void> => {
+  const { all, networks, servers, routers } = due;
   const { store, records } = serving;
   const hosts = await listAll(store, records.hosts, undefined, signal);
-  const only = networks === 'all' ? undefined : networks.union(servers);
-  if (only?.size !== 0) await placeDhcp(serving, hosts, only, signal);
-  if (routers || networks === 'all') await placeRouters(serving, hosts, signal);
+  const causes = new Map([...servers, ...networks]);
+  if (all || causes.size > 0) await placeDhcp(serving, hosts, { all, causes }, signal);
+  if (all || routers) await placeRouters(serving, hosts, signal);
 };
 
 interface Due {
+  /** Whether all is. */
+  readonly all: boolean;
   /** Whose subnets are to be looked at. */
-  readonly networks: ReadonlySet<Uuid> | 'all';
+  readonly networks: ReadonlyMap<Uuid, Carrier>;
   /** Networks whose DHCP is served nowhere. */
-  readonly servers: ReadonlySet<Uuid>;
+  readonly servers: ReadonlyMap<Uuid, Carrier>;
   /** Whether there is a router that is served nowhere. */
   readonly routers: boolean;
+  /** The trace that led to it, where it is not said with a network; of several the last. */
+  readonly cause: Carrier;
 }
 
 /** What is to be looked at. */
 class Agenda {
   readonly #clock: Pick<Clock, 'now'>;
-  #networks = new Set<Uuid>();
-  #servers = new Set<Uuid>();
+  #networks = new Map<Uuid, Carrier>();
+  #servers = new Map<Uuid, Carrier>();
   #routers = false;
+  #cause: Carrier = {};
   #nextLook = 0;
 
   constructor(clock: Pick<Clock, 'now'>) {
@@ -83,11 +93,16 @@ class Agenda {
 
   /** Notes what a change makes necessary, if anything. */
   note(touched: Touched): boolean {
-    if (touched.kind === 'ipam') this.#networks.add(touched.networkId);
-    else if (touched.kind === 'host' || touched.kind === 'everything') this.everything();
-    else if (touched.kind === 'router' && touched.hostId === undefined) this.#routers = true;
+    const cause = carrier();
+    if (touched.kind === 'ipam') this.#networks.set(touched.networkId, cause);
     else if (touched.kind === 'port' && touched.deviceOwner === DHCP_OWNER && touched.hostId === undefined) {
-      this.#servers.add(touched.networkId);
+      this.#servers.set(touched.networkId, cause);
+    } else if (touched.kind === 'router' && touched.hostId === undefined) {
+      this.#routers = true;
+      this.#cause = cause;
+    } else if (touched.kind === 'host' || touched.kind === 'everything') {
+      this.everything();
+      this.#cause = cause;
     } else return false;
     return true;
   }
@@ -98,15 +113,15 @@ class Agenda {
 
   /** Undefined: nothing. */
   take(): Due | undefined {
-    const [networks, servers, routers] = [this.#networks, this.#servers, this.#routers];
-    this.#networks = new Set();
-    this.#servers = new Set();
+    const [networks, servers, routers, cause] = [this.#networks, this.#servers, this.#routers, this.#cause];
+    this.#networks = new Map();
+    this.#servers = new Map();
     this.#routers = false;
+    this.#cause = {};
     const now = this.#clock.now();
-    if (now >= this.#nextLook) {
-      this.#nextLook = now + LOOK_MS;
-      return { networks: 'all', servers, routers };
-    }
-    return networks.size + servers.size === 0 && !routers ? undefined : { networks, servers, routers };
+    const all = now >= this.#nextLook;
+    if (all) this.#nextLook = now + LOOK_MS;
+    if (!all && networks.size + servers.size === 0 && !routers) return undefined;
+    return { all, networks, servers, routers, cause };
   }
 }
