@@ -30,7 +30,9 @@ const OWN: Readonly<Record<string, string>> = {
 /** What led to a step, and who called, as phrases. */
 export const causeOf = ({ name, cause, origin }: Step): { readonly cause: string; readonly caller: string } => {
   if (origin === undefined) return { cause: LOOKS[cause] ?? 'this agent', caller: '' };
-  const { name: first, who: caller } = origin;
+  const { name: first } = origin;
+  // A peer on a unix socket has no address.
+  const caller = origin.who === 'unix' ? 'a local client' : origin.who;
   const report = REPORTS[first];
   if (report !== undefined) return { cause: report, caller };
   const [service = '', method] = first.split('/');
