@@ -70,11 +70,7 @@ describe('networks on a physical network', () => {
     }
   };
   const statusOf = async (port: Port, wanted: Status): Promise<string> => {
-    await eventually(
-      `port ${port.name} is ${wanted}`,
-      async () => (await weft.getPort(port.id)).status === wanted,
-      10_000,
-    );
+    await eventually(`port ${port.name} is ${wanted}`, async () => (await weft.getPort(port.id)).status === wanted);
     return (await weft.getPort(port.id)).status_message;
   };
   const masterOf = async (host: string, device: string): Promise<string | undefined> => {

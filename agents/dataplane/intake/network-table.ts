@@ -57,6 +57,10 @@ export class NetworkTable implements NetworkIntent {
   get provider(): ProviderSegment | undefined {
     return this.#facts.provider;
   }
+  /** Whether l2pop has a table of it; stations of a physical network are learnt. */
+  get isOverlay(): boolean {
+    return this.provider === undefined;
+  }
   get ports(): ReadonlyMap<string, LocalPort> {
     return this.#ports;
   }

@@ -159,7 +159,7 @@ export class DevicePorts {
       const worker = device.networkId === undefined ? undefined : this.#tools.networks.get(device.networkId);
       if (device.plugged === undefined) this.#go(device);
       // Of a network without a table in l2pop nothing confirms it; one that fails may have to be refused.
-      else if (worker?.isOverlay === false) {
+      else if (worker?.table.isOverlay === false) {
         if (worker.isFailing) this.#go(device);
       } else {
         const entry = worker?.table.entries.get(device.plugged.portId);

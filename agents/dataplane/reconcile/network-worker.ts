@@ -72,18 +72,14 @@ export class NetworkWorker {
     });
     this.#sync = new TableSync(table, tools, this, this.#halt.signal);
     this.#nextAudit = Date.now() + tools.timing.auditIntervalMs;
-    this.#synced = !this.isOverlay;
-    if (!this.isOverlay) return;
+    this.#synced = !table.isOverlay;
+    if (!table.isOverlay) return;
     this.#feed = tools.feed.subscribe(table.networkId, (delta, cause) => {
       this.push({ kind: 'delta', delta, cause });
     });
   }
 
-  /** Whether l2pop has a table of it; stations of a physical network are learnt. */
-  get isOverlay(): boolean {
-    return this.table.provider === undefined;
-  }
-  /** Whether the last steps for it failed, or it was never read back. */
+  /** Whether the last steps for it failed. */
   get isFailing(): boolean {
     return this.#failures > 0;
   }
@@ -96,7 +92,7 @@ export class NetworkWorker {
     const held = this.table.ports.get(portId)?.security;
     const isComing = this.#inbox.some((input) => input.kind === 'plug' && input.port.portId === portId);
     if (held === undefined && !isComing) return;
-    if (held !== undefined && held.revision === security.revision && sameSecurity(held, security)) return;
+    if (held?.revision === security.revision && sameSecurity(held, security)) return;
     this.push({ kind: 'secure', portId, security, cause: carrier() });
   }
   get lastAudit(): LastAudit | undefined {
@@ -180,7 +176,7 @@ export class NetworkWorker {
 
   /** Pulls what is missing from l2pop. Resolves when nothing is missing any more; tries again by itself. */
   async sync(what: Missing, cause: string): Promise<void> {
-    if (this.isOverlay) await this.#sync.need(what, cause);
+    if (this.table.isOverlay) await this.#sync.need(what, cause);
   }
 
   /** Stops; the kernel stays as it is. */

@@ -34,7 +34,7 @@ export const allDone = (outcomes: readonly Outcome[]): void => {
  * place of its like.
  */
 export class FakeSwitch {
-  readonly database = new FakeDatabase();
+  readonly database: FakeDatabase;
   readonly view: SwitchView;
   /** Of the kernel, with their indexes. */
   readonly #devices = new Map<string, number>();
@@ -51,7 +51,9 @@ export class FakeSwitch {
   };
   #numbers = new PortNumbers();
 
-  constructor(bridge: string) {
+  /** A bridge of a switch: one that others have too, when it shares their database. */
+  constructor(bridge: string, database = new FakeDatabase()) {
+    this.database = database;
     this.view = new SwitchView(this.database, bridge);
   }
 
