@@ -3806,6 +3806,8 @@ export const ReleaseSegmentRequest: MessageFns<ReleaseSegmentRequest> = {
  * Every mutation takes `request_id` (a UUID: the same id with the same body gives the same answer; with another body
  * it is INVALID_ARGUMENT, reason REQUEST_ID_REUSED) and `validate_only` (checks all, changes nothing).
  * Updates and deletes take `etag` (another etag than the current one is ABORTED, reason ETAG_MISMATCH).
+ *
+ * Each change of a subnet is told on core NATS, at most once: subject `weft.ipam.subnets.<network id>`, without content.
  */
 export type IpamServiceService = typeof IpamServiceService;
 export const IpamServiceService = {
@@ -3855,7 +3857,10 @@ export const IpamServiceService = {
     responseSerialize: (value: Subnet): Buffer => Buffer.from(Subnet.encode(value).finish()),
     responseDeserialize: (value: Buffer): Subnet => Subnet.decode(value),
   },
-  /** Deletes a subnet. FAILED_PRECONDITION (SUBNET_IN_USE) while addresses are leased. */
+  /**
+   * Deletes a subnet. FAILED_PRECONDITION (SUBNET_IN_USE) while addresses are leased to others than owners that begin
+   * with `dhcp:`: DHCP is served from those, and they go with the subnet.
+   */
   deleteSubnet: {
     path: "/weft.ipam.v1.IpamService/DeleteSubnet" as const,
     requestStream: false as const,
@@ -4014,7 +4019,10 @@ export interface IpamServiceServer extends UntypedServiceImplementation {
    * stay valid.
    */
   updateSubnet: handleUnaryCall<UpdateSubnetRequest, Subnet>;
-  /** Deletes a subnet. FAILED_PRECONDITION (SUBNET_IN_USE) while addresses are leased. */
+  /**
+   * Deletes a subnet. FAILED_PRECONDITION (SUBNET_IN_USE) while addresses are leased to others than owners that begin
+   * with `dhcp:`: DHCP is served from those, and they go with the subnet.
+   */
   deleteSubnet: handleUnaryCall<DeleteSubnetRequest, Empty>;
   /**
    * Leases addresses to an owner, all or none. Idempotent by owner: what the owner already holds in the network is

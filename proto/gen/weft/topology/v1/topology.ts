@@ -6811,7 +6811,7 @@ export const TopologyServiceService = {
     responseSerialize: (value: Network): Buffer => Buffer.from(Network.encode(value).finish()),
     responseDeserialize: (value: Buffer): Network => Network.decode(value),
   },
-  /** Deletes a network. FAILED_PRECONDITION (NETWORK_IN_USE) while it has ports or subnets. */
+  /** Deletes a network, with the ports of its DHCP. FAILED_PRECONDITION (NETWORK_IN_USE) while it has others, or subnets. */
   deleteNetwork: {
     path: "/weft.topology.v1.TopologyService/DeleteNetwork" as const,
     requestStream: false as const,
@@ -6956,7 +6956,7 @@ export interface TopologyServiceServer extends UntypedServiceImplementation {
   listNetworks: handleUnaryCall<ListNetworksRequest, ListNetworksResponse>;
   /** Changes name, admin_state_up, auto_ports, port_security_enabled, mtu or labels. */
   updateNetwork: handleUnaryCall<UpdateNetworkRequest, Network>;
-  /** Deletes a network. FAILED_PRECONDITION (NETWORK_IN_USE) while it has ports or subnets. */
+  /** Deletes a network, with the ports of its DHCP. FAILED_PRECONDITION (NETWORK_IN_USE) while it has others, or subnets. */
   deleteNetwork: handleUnaryCall<DeleteNetworkRequest, Empty>;
   /** Creates a port; its MAC and IP addresses are taken from IPAM, chosen or next free. */
   createPort: handleUnaryCall<CreatePortRequest, Port>;
