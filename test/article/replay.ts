@@ -1,4 +1,4 @@
-import type { Thing, ThingChange } from '#proto/weft/agent/v1/explain.ts';
+import { ThingKind, type Thing, type ThingChange } from '#proto/weft/agent/v1/explain.ts';
 import type { Port } from '#proto/weft/topology/v1/topology.ts';
 import { eventually } from '#platform/testing/eventually.ts';
 import { sleep } from '#platform/async/sleep.ts';
@@ -123,7 +123,7 @@ export class ArticleReplay {
           ],
         ],
         expected: async () => ({
-          controller: [...(await this.#providerNetwork()), ...(await this.#selfserviceNetwork())].sort(),
+          controller: [...(await this.#providerNetwork()), ...(await this.#selfserviceNetwork())],
           compute: [],
         }),
         undo: [
@@ -143,7 +143,7 @@ export class ArticleReplay {
             ...(await this.#providerNetwork()),
             ...(await this.#selfserviceNetwork()),
             ...(await this.#inside()),
-          ].sort(),
+          ],
           compute: [],
         }),
         undo: [
@@ -170,7 +170,7 @@ export class ArticleReplay {
             `vxlan-70: all to ${ARTICLE_HOSTS[COMPUTE]}`,
             `vxlan-70: ${VM_MAC} to ${ARTICLE_HOSTS[COMPUTE]}`,
             `vxlan-70: 172.16.1.3 is ${VM_MAC}`,
-          ].sort(),
+          ],
           compute: await this.#instance(),
         }),
         undo: [
@@ -224,7 +224,7 @@ export class ArticleReplay {
       ...(await this.#inside()),
       `qrouter-${ROUTER}: ${device} 172.32.0.101/24 mtu 1500`,
       `qrouter-${ROUTER}: default via 172.32.0.1 dev ${device}`,
-    ].sort();
+    ];
   }
 
   async #instance(): Promise<readonly string[]> {
@@ -241,7 +241,7 @@ export class ArticleReplay {
       `vxlan-70: all to ${vtep}`,
       ...rowsOf(router, '172.16.1.1'),
       ...rowsOf(dhcp, '172.16.1.2'),
-    ].sort();
+    ];
   }
 
   /** The network's only port of such an owner; undefined where it has none. */
@@ -267,7 +267,7 @@ export class ArticleReplay {
       let wanted: readonly string[] = [];
       let seen: readonly string[] = [];
       const isSo = async (): Promise<boolean> => {
-        wanted = (await expected())[host];
+        wanted = [...(await expected())[host]].sort();
         seen = await lookAt(this.#lab.name, host).catch((thrown: unknown) => [toError(thrown).message]);
         return JSON.stringify(seen) === JSON.stringify(wanted);
       };
@@ -280,29 +280,42 @@ export class ArticleReplay {
     }
   }
 
-  /** What changed on which host since the last time, grouped by cause, and where each device came from. */
+  /** What changed on which host since the last time, grouped by cause, and where each device and namespace came from. */
   async #tell(): Promise<void> {
     // What was done is told a moment after it was.
     await sleep(500, AbortSignal.timeout(5_000));
-    const since = this.#toldUntil;
+    const { say } = this.#voice;
+    let latest = this.#toldUntil;
     for (const host of this.#lab.hosts) {
-      const explain = await this.#lab.connections.explain(host);
-      const { things } = await explain.listThings({ object_kind: '', object_id: '' });
-      const changes = changesSince(things, since);
-      if (changes.length === 0) continue;
-      this.#voice.say(`  ${host}`);
+      const changed = await this.#changed(host);
+      if (changed.length === 0) continue;
+      say(`  ${host}`);
       let cause = '';
-      for (const change of changes) {
-        const why = `${change.cause}${change.caller === '' ? '' : `, ${change.caller}`}`;
-        if (why !== cause) this.#voice.say(`    # ${why}`);
+      for (const change of changesOf(changed, this.#toldUntil)) {
+        const why = [change.cause, change.caller].filter((word) => word !== '').join(', ');
+        if (why !== cause) say(`    # ${why}`);
         cause = why;
-        this.#voice.say(`    ${change.command}`);
-        this.#toldUntil = Math.max(this.#toldUntil, timeOf(change));
+        for (const line of linesOf(change.command)) say(`    ${line}`);
+        latest = Math.max(latest, timeOf(change));
       }
-      for (const thing of things.filter(({ changes }) => changes.some((change) => timeOf(change) > since))) {
-        if (thing.description !== '') this.#voice.say(`    ${thing.name}: ${thing.description}`);
+      for (const thing of changed.filter(({ kind, present }) => SHOWN.has(kind) && present === true)) {
+        say(`    ${thing.name}: ${thing.description}`);
       }
     }
+    this.#toldUntil = latest;
+  }
+
+  /** What was changed on a host since the last time, each with all its changes. */
+  async #changed(host: string): Promise<readonly Thing[]> {
+    const explain = await this.#lab.connections.explain(host);
+    const { things } = await explain.listThings({ object_kind: '', object_id: '' });
+    const since = this.#toldUntil;
+    const changed = things.filter(({ changes }) => changes.some((change) => timeOf(change) > since));
+    const whole = changed.map(async ({ kind, name, namespace }) => {
+      const found = await explain.explainThing({ kind, name });
+      return found.things.filter((thing) => thing.namespace === namespace);
+    });
+    return (await Promise.all(whole)).flat();
   }
 
   async #traffic(): Promise<void> {
@@ -327,14 +340,24 @@ export class ArticleReplay {
   }
 }
 
-/** One change may have been of several things. */
-const changesSince = (things: readonly Thing[], since: number): readonly ThingChange[] => {
+/** In the order in which they were made; one change may have been of several things. */
+const changesOf = (things: readonly Thing[], since: number): readonly ThingChange[] => {
   const changes = things.flatMap((thing) => thing.changes).filter((change) => timeOf(change) > since);
   const unique = new Map(
     changes.map((change) => [`${change.trace_id} ${change.command} ${change.time ?? ''}`, change]),
   );
   return [...unique.values()].sort((a, b) => timeOf(a) - timeOf(b));
 };
+
+const SHOWN: ReadonlySet<ThingKind> = new Set([
+  ThingKind.THING_KIND_DEVICE,
+  ThingKind.THING_KIND_NAMESPACE,
+  ThingKind.THING_KIND_PROCESS,
+]);
+
+/** nft takes many statements at once; one on a line is what people read. */
+const linesOf = (command: string): readonly string[] =>
+  command.startsWith("nft '") ? command.split('; ').map((part, at) => (at === 0 ? part : `     ${part}`)) : [command];
 
 const NOTHING: Hosts = { controller: [], compute: [] };
 

@@ -56,7 +56,9 @@ export class Explain {
     const map = await this.#map(signal);
     const all = thingsOf(map, this.#tools.ledger.all());
     const isWanted = (thing: Thing): boolean =>
-      kind === '' ? thing.isOurs || thing.changes.length > 0 : thing.related.some((each) => each.kind === kind && each.id === id);
+      kind === ''
+        ? thing.isOurs || thing.changes.length > 0
+        : thing.related.some((each) => each.kind === kind && each.id === id);
     const wanted = all.filter(isWanted);
     const gone = wanted.filter(({ present }) => present === false).slice(-GONE);
     const things = [...wanted.filter(({ present }) => present !== false), ...gone].sort(inOrder);
