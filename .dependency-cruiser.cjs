@@ -12,6 +12,7 @@ const CLIENTS = 'node_modules/(@grpc|@nats-io|ioredis)/';
 /** Of the agent: what is wanted, and the steps from what is there to that. */
 const PURE = [
   '^agents/dataplane/(overlay/)?(model|plan)/',
+  String.raw`^agents/dataplane/explain/(cause|describe|dump|host-facts|host-look|host-map|marks|picture|subjects|thing|things)\.ts$`,
   String.raw`^agents/dataplane/drivers/[^/]+/(plan|[a-z]+-plan|operations|[a-z]+-operations)\.ts$`,
   String.raw`^agents/dataplane/drivers/[^/]+/(devices|mark|marks|observed)\.ts$`,
   String.raw`^agents/dataplane/edge/[^/]+/(model|names|plan|steps|desired|files|leases|nat|advertisements)\.ts$`,

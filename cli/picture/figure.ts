@@ -155,7 +155,8 @@ const outwardOf = (port: PicturePort): readonly string[] => {
       return port.peer_namespace === '' ? [words([`pair with ${port.peer_device_name}`, vlan])] : [];
     case PicturePortKind.PICTURE_PORT_KIND_GUEST:
       return [];
-    default:
+    case PicturePortKind.PICTURE_PORT_KIND_UNSPECIFIED:
+    case PicturePortKind.UNRECOGNIZED:
       return port.foreign ? [] : [vlan].filter((each) => each !== '');
   }
 };

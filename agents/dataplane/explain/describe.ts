@@ -1,4 +1,4 @@
-import { phraseOf, type ObjectNames } from './host-facts.ts';
+import { nameOf, phraseOf, type ObjectNames } from './host-facts.ts';
 import type { HostDevice, SwitchBridge, SwitchPort } from './host-look.ts';
 import type { HostMap } from './host-map.ts';
 import { objectOfIds } from './marks.ts';
@@ -42,7 +42,7 @@ const networkDevice = (map: HostMap, device: HostDevice, object: ObjectRef): str
 
 /** What is at an end of a pair that leads into a namespace: the server, or the side of the router. */
 const roleOf = (inside: string, object: ObjectRef, names: ObjectNames): string => {
-  if (object.kind === 'dhcp') return `the DHCP server of network ${names.networks.get(object.id) || object.id}`;
+  if (object.kind === 'dhcp') return `the DHCP server of network ${nameOf(object, names) || object.id}`;
   const router = phraseOf(object, names);
   if (inside.startsWith('qg-')) return `the gateway of ${router}`;
   return inside.startsWith('qr-') ? `an interface of ${router}` : `part of ${router}`;

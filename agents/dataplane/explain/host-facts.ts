@@ -73,7 +73,10 @@ export const phraseOf = (object: ObjectRef, names: ObjectNames): string => {
       return `DHCP of network ${called}`;
     case 'host':
       return 'all networks of this host';
-    default:
+    case 'network':
+    case 'port':
+    case 'router':
+    case 'overlay':
       return `${object.kind} ${called}`;
   }
 };

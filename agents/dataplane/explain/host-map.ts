@@ -91,8 +91,7 @@ export class HostMap {
   servedBy(portId: string): ObjectRef {
     const port = this.names.ports.get(portId);
     if (port?.deviceOwner === 'network:dhcp') return { kind: 'dhcp', id: port.networkId };
-    if (port !== undefined && port.deviceOwner.startsWith('network:router'))
-      return { kind: 'router', id: port.deviceId };
+    if (port?.deviceOwner.startsWith('network:router') === true) return { kind: 'router', id: port.deviceId };
     return { kind: 'port', id: portId };
   }
 

@@ -15,12 +15,13 @@ const HOST = 'weft.host.id';
 const MAX_VALUE = 256;
 
 /** As `inner` decides; the first span of a trace writes into its context what it is, for all that follow from it. */
-export const withOrigin = (inner: Sampler, host: unknown): Sampler => ({
+export const withOrigin = (inner: Sampler, host?: string): Sampler => ({
   shouldSample: (parent, traceId, name, kind, attributes, links) => {
     const result = inner.shouldSample(parent, traceId, name, kind, attributes, links);
     if (trace.getSpanContext(parent) !== undefined) return result;
-    const where = attributes[HOST] ?? host;
-    const who = String(attributes[CALLER] ?? (where === undefined ? '' : `host ${String(where)}`));
+    const { [CALLER]: caller, [HOST]: named } = attributes;
+    const where = typeof named === 'string' ? named : host;
+    const who = typeof caller === 'string' ? caller : where === undefined ? '' : `host ${where}`;
     const value = encode({ name, who });
     return { ...result, traceState: (result.traceState ?? createTraceState()).set(KEY, value) };
   },
@@ -46,6 +47,7 @@ const encode = ({ name, who }: Origin): string =>
 
 /** What a span says of itself that the API of OpenTelemetry only lets be written; empty while telemetry is off. */
 export const factsOf = (span: Span): { readonly name: string; readonly cause: string } => {
-  const { name, attributes } = span as Partial<ReadableSpan>;
-  return { name: name ?? '', cause: String(attributes?.['weft.cause'] ?? '') };
+  const { name = '', attributes = {} } = span as Partial<ReadableSpan>;
+  const cause = attributes['weft.cause'];
+  return { name, cause: typeof cause === 'string' ? cause : '' };
 };

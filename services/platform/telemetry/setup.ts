@@ -69,6 +69,7 @@ class OpenTelemetry implements Telemetry {
 
   async start(): Promise<void> {
     const { service, instance, attributes, metrics, sampleRatio = 1, log = nullLog } = this.#options;
+    const host = attributes?.['weft.host.id'];
     const resource = resourceFromAttributes({
       ...attributes,
       'service.name': service,
@@ -82,7 +83,7 @@ class OpenTelemetry implements Telemetry {
       resource,
       sampler: withOrigin(
         new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) }),
-        attributes?.['weft.host.id'],
+        typeof host === 'string' ? host : undefined,
       ),
       // One event per operation on the host; the default of 128 would cut large changes short.
       spanLimits: { eventCountLimit: 512 },
