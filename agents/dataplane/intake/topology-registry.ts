@@ -6,9 +6,14 @@ import { parseMac } from '#platform/net/mac-address.ts';
 import { parseMtu } from '#platform/net/mtu.ts';
 import { parseUuid } from '#platform/net/names.ts';
 import type { RpcClient } from '#platform/rpc/client.ts';
-import type { DeviceReport, NetworkDirectory, PortBinding, PortRegistry } from '../model/control-plane.ts';
+import type {
+  DeviceReport,
+  NetworkDescription,
+  NetworkDirectory,
+  PortBinding,
+  PortRegistry,
+} from '../model/control-plane.ts';
 import type { Vtep } from '../model/intent.ts';
-import type { NetworkDescription } from '../plan/segment.ts';
 import { portSecurity } from './port-security.ts';
 
 /** What a host tells topology of itself. */

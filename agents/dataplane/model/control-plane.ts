@@ -47,12 +47,12 @@ export interface PortRegistry {
   portFailed(port: { portId: string; generation: bigint; message: string }, signal: AbortSignal): Promise<void>;
 }
 
+/** What topology says of a network, as far as it concerns how its frames travel. */
+export type NetworkDescription = Pick<PortBinding, 'networkType' | 'segmentationId' | 'physicalNetwork' | 'mtu'>;
+
 /** Networks as topology knows them. Throws DomainError, `not_found` among them. */
 export interface NetworkDirectory {
-  network(
-    networkId: string,
-    signal: AbortSignal,
-  ): Promise<Pick<PortBinding, 'networkType' | 'segmentationId' | 'physicalNetwork' | 'mtu'>>;
+  network(networkId: string, signal: AbortSignal): Promise<NetworkDescription>;
 }
 
 /** The changes that led to one revision. */

@@ -1,8 +1,7 @@
 import { VXLAN_OVERHEAD } from '#platform/net/mtu.ts';
 import type { IpVersion } from '#platform/net/ip-address.ts';
 import type { Vni } from '#platform/net/vni.ts';
-import type { PortBinding } from '../model/control-plane.ts';
-import type { NetworkDescription } from './segment.ts';
+import type { NetworkDescription, PortBinding } from '../model/control-plane.ts';
 
 /** What this host can do at most. */
 export interface HostLimits {

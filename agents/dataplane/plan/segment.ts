@@ -1,11 +1,8 @@
 import type { Vni } from '#platform/net/vni.ts';
 import type { Uuid } from '#platform/net/names.ts';
-import type { PortBinding } from '../model/control-plane.ts';
+import type { NetworkDescription } from '../model/control-plane.ts';
 import type { NetworkFacts } from '../model/intent.ts';
 import type { HostLimits } from './refusal.ts';
-
-/** What topology says of a network, as far as it concerns how its frames travel. */
-export type NetworkDescription = Pick<PortBinding, 'networkType' | 'segmentationId' | 'physicalNetwork' | 'mtu'>;
 
 /** The lowest number of a network without a VNI: above all VNIs, below what marks other flows (drivers/ovs/pipeline.ts). */
 const FIRST_NUMBER = 0x4000_0000;

@@ -20,7 +20,7 @@ export const readInterface = async (
 };
 
 /** An object of `ip -json address show`; undefined for one that is none. */
-export const parseInterface = (link: Readonly<Record<string, unknown>>): HostInterface | undefined => {
+const parseInterface = (link: Readonly<Record<string, unknown>>): HostInterface | undefined => {
   const { ifname: name, mtu, flags, master, address } = link;
   if (typeof name !== 'string' || typeof mtu !== 'number' || !Array.isArray(flags)) return undefined;
   const infos: readonly unknown[] = Array.isArray(link['addr_info']) ? link['addr_info'] : [];

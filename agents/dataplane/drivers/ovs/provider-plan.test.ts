@@ -108,13 +108,13 @@ describe.each(PROVIDERS)('a network on a physical network, VLAN $vlan', (provide
     await bridges.apply(await bridges.plan(intent));
     const { inner, outer } = bridges;
     const harms = [
-      (): void => {
+      async (): Promise<void> => {
         outer.changeFlows([{ command: 'delete', cookie: BASE_COOKIE, cookieMask: (1n << 64n) - 1n }]);
+        await Promise.resolve();
       },
       async (): Promise<void> => {
-        await bridges.apply(
-          planNetworkRemoval(SITE.bridge, { networkId: intent.networkId, vni: intent.vni, devices: [] }),
-        );
+        const owned = { networkId: intent.networkId, vni: intent.vni, devices: [] };
+        await bridges.apply(planNetworkRemoval(SITE.bridge, owned));
       },
     ];
     for (const harm of harms) {
