@@ -4,6 +4,7 @@ import {
   DutyKind,
   DutyServiceService,
   PortSecurity,
+  RouterInstance,
   WatchDutiesResponse,
 } from '#proto/weft/topology/v1/duty.ts';
 import { createLog } from '#platform/log/create-log.ts';
@@ -89,7 +90,11 @@ describe('what a host hears of its duties', () => {
         set: ({ networkId, generation }) => heard.push(`set ${networkId.slice(0, 1)} ${generation.toString()}`),
         ended: (id) => heard.push(`ended ${id.slice(0, 1)}`),
       },
-      routers: { replace: () => undefined, set: () => undefined, ended: () => undefined },
+      routers: {
+        replace: () => undefined,
+        set: ({ generation }) => heard.push(`router ${generation.toString()}`),
+        ended: (_, generation) => heard.push(`router ended by ${generation.toString()}`),
+      },
       ports: {
         setPortSecurity: (id, { enabled }) => heard.push(`port ${id.slice(0, 1)} ${String(enabled)}`),
         endPortSecurity: (id) => heard.push(`port ${id.slice(0, 1)} ended`),
@@ -149,6 +154,25 @@ describe('what a host hears of its duties', () => {
     await serve();
     await listen();
     await has('all: a');
+  });
+
+  test('of two words about a router the one of the higher generation holds', async () => {
+    const router = (kind: DutyKind, generation: string): WatchDutiesResponse => {
+      const value = RouterInstance.fromPartial({ router_id: ID.a, generation });
+      return WatchDutiesResponse.fromPartial({ kind, duty: { $case: 'router', value } });
+    };
+    const { DUTY_KIND_SET: set, DUTY_KIND_ENDED: ended } = DutyKind;
+    streams.push([
+      BOOKMARK,
+      router(set, '3'),
+      router(set, '2'),
+      router(ended, '2'),
+      router(set, '4'),
+      router(ended, '5'),
+    ]);
+    await serve();
+    await listen();
+    await has('all: ', 'router 3', 'router 4', 'router ended by 5');
   });
 
   test('is kept for a start without topology, which ends nothing', async () => {

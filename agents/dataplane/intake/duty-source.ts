@@ -159,6 +159,9 @@ export class DutySource implements Component {
 
   #set(told: Told): void {
     const { dhcp, routers, ports } = this.#tools;
+    const held = this.#held.get(keyOf(told));
+    // A router of an older binding is somebody else's by now.
+    if (told.kind === 'router' && held?.kind === 'router' && told.value.generation < held.value.generation) return;
     this.#hold(told);
     if (told.kind === 'port') ports.setPortSecurity(told.id, told.value);
     else if (told.kind === 'dhcp') dhcp.set(told.value);
