@@ -228,3 +228,21 @@ test('a router is served by one host with all its ports, and by another when the
     expect(await two.getPort({ id })).toMatchObject({ binding_host_id: second, binding_generation: '2' });
   }
 });
+
+test('without NATS a host hears from the replica that did it, and from the others once NATS is back', async () => {
+  await registerServer('net-d', '10.1.0.4', '60');
+  const network = await makeNetwork(one);
+  await using near = new Told(0, 'net-d');
+  await using far = new Told(1, 'net-d');
+  await eventually('both are complete', () => near.isComplete && far.isComplete);
+  await stage.nats.kill9();
+  // Both replicas notice by their connections; before that a word may be lost, until all is looked at again.
+  await new Promise((resolve) => {
+    setTimeout(resolve, 100);
+  });
+  const { id } = await makePort(one, network.id, { binding_host_id: 'net-d' });
+  await eventually('the near one tells', () => near.ports.has(id));
+  expect(far.ports.has(id)).toBe(false);
+  await stage.nats.restart();
+  await eventually('the far one tells', () => far.ports.has(id), 5_000);
+});
