@@ -5,6 +5,7 @@ import { LabWeft } from '../system/lab-weft.ts';
 import { switchFlows, switchTables } from '../system/switch-tables.ts';
 import { ping, tcpCheck, tcpEcho } from '../system/traffic.ts';
 import { lacksLibvirt } from '../../cli/lab/testing/libvirt.ts';
+import { ARTICLE_LAB, demoArticle } from './article.ts';
 import { convergenceOf } from './convergence.ts';
 import { demoMachines } from './machines.ts';
 import { demoVoice, runDemos } from './voice.ts';
@@ -198,4 +199,4 @@ const gone = async (lab: LabWeft, vxlan: string): Promise<void> => {
   }
 };
 
-await runDemos({ [LAB]: demo });
+await runDemos({ [LAB]: demo, [ARTICLE_LAB]: demoArticle });
