@@ -40,8 +40,9 @@ const SEPARATOR = '|';
 
 // `tracestate` takes printable ASCII without "," and "=".
 const encode = ({ name, who }: Origin): string =>
-  `${name}${SEPARATOR}${who}`
-    .replace(/[^\x20-\x7e]|[,=]/g, '_')
+  [name, who]
+    .map((text) => text.replace(/[^\x20-\x7e]|[,=|]/g, '_'))
+    .join(SEPARATOR)
     .slice(0, MAX_VALUE)
     .trimEnd();
 

@@ -68,7 +68,7 @@ describe('a span', () => {
   test('can continue a stored trace, or start its own and link to what caused it', async () => {
     recorded = await recordedTelemetry();
     const stored = inSpan('publish', { kind: 'producer' }, () => carrier());
-    expect(Object.keys(stored)).toEqual(['traceparent']);
+    expect(Object.keys(stored)).toEqual(['traceparent', 'tracestate']);
     const cause = stored['traceparent']?.split('-')[1] ?? '';
     inSpan('consume', { parent: stored }, () => undefined);
     const own = inSpan('elsewhere', {}, () =>
