@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DomainError } from '#platform/errors/domain-error.ts';
 import { parseUuid } from '#platform/net/names.ts';
@@ -196,5 +197,92 @@ describe('a bad request', () => {
     if (!(error instanceof DomainError)) throw new Error('it was not refused');
     expect(error.code).toBe('invalid');
     expect(error.violations.map((violation) => violation.field)).toEqual([field]);
+  });
+});
+
+describe('whatever is sent', () => {
+  const known = randomUUID();
+  const text = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 40 }),
+    fc.constantFrom('', 'a', '$(reboot)', '\u0000', 'x'.repeat(100_000), known, known.toUpperCase()),
+    fc.constantFrom('10.0.0.1', '10.0.0.0/8', '::1', '2001:db8::/64', '0.0.0.0/0', '"1"'),
+  );
+  const how = fc.record({ request_id: text, validate_only: fc.boolean() });
+  const mask = fc.array(fc.oneof(text, fc.constantFrom('name', 'routes', 'external_gateway', 'port_id', '*')));
+  const fixed_ips = fc.array(fc.record({ subnet_id: text, ip_address: text }));
+  const router = fc
+    .record({
+      id: text,
+      name: text,
+      binding_host_id: text,
+      etag: text,
+      external_gateway: fc.option(fc.record({ network_id: text, fixed_ips }), { nil: undefined }),
+      routes: fc.array(fc.record({ destination: text, nexthop: text })),
+    })
+    .map((fields) => Router.fromPartial(fields));
+  const floating = fc
+    .record({ id: text, floating_network_id: text, floating_ip_address: text, port_id: text, fixed_ip_address: text })
+    .map((fields) => FloatingIp.fromPartial(fields));
+  const choice = fc.record({ router_id: text, subnet_id: text, port_id: text });
+  const calls: fc.Arbitrary<() => Promise<unknown>> = fc.oneof(
+    fc.tuple(router, how).map(
+      ([given, asked]) =>
+        () =>
+          routers.createRouter({ router: given, ...asked }),
+    ),
+    fc.tuple(router, mask, how).map(
+      ([given, named, asked]) =>
+        () =>
+          routers.updateRouter({ router: given, update_mask: named, ...asked }),
+    ),
+    fc.tuple(choice, how).map(
+      ([given, asked]) =>
+        () =>
+          routers.addRouterInterface({ ...given, ...asked }),
+    ),
+    fc.tuple(choice, how).map(
+      ([given, asked]) =>
+        () =>
+          routers.removeRouterInterface({ ...given, ...asked }),
+    ),
+    fc.tuple(floating, how).map(
+      ([given, asked]) =>
+        () =>
+          routers.createFloatingIp({ floating_ip: given, ...asked }),
+    ),
+    fc.tuple(floating, mask, how).map(
+      ([given, named, asked]) =>
+        () =>
+          routers.updateFloatingIp({ floating_ip: given, update_mask: named, ...asked }),
+    ),
+    fc.tuple(text, text, how).map(
+      ([id, etag, asked]) =>
+        () =>
+          routers.deleteRouter({ id, etag, ...asked }),
+    ),
+    fc.tuple(text, text, how).map(
+      ([id, etag, asked]) =>
+        () =>
+          routers.deleteFloatingIp({ id, etag, ...asked }),
+    ),
+    text.map((id) => () => routers.getRouter({ id })),
+    text.map((page_token) => () => routers.listFloatingIps({ page_size: 1, page_token })),
+  );
+
+  test('is answered, or refused with a reason, and never by a defect; nothing is held for nobody', async () => {
+    const before = stage.ipam.held;
+    await fc.assert(
+      fc.asyncProperty(fc.array(calls, { minLength: 1, maxLength: 10 }), async (some) => {
+        for (const outcome of await Promise.allSettled(some.map((call) => call()))) {
+          if (outcome.status === 'fulfilled') continue;
+          const reason: unknown = outcome.reason;
+          if (!(reason instanceof DomainError)) throw new Error('not a DomainError', { cause: reason });
+          expect(['invalid', 'not_found', 'exists', 'conflict', 'precondition']).toContain(reason.code);
+          if (reason.reason === 'INVALID_FIELD') expect(reason.violations).toHaveLength(1);
+        }
+      }),
+      { numRuns: 150 },
+    );
+    expect(stage.ipam.held).toEqual(before);
   });
 });
