@@ -14,7 +14,7 @@ const PLACES: readonly RegExp[] = [
 ];
 /** Reasons that a helper makes of the kind of thing it is told. */
 const BY_KIND: readonly (readonly [RegExp, string])[] = [
-  [/\bnotFound\('([a-z]+)'/g, 'NOT_FOUND'],
+  [/\bnotFound\('([a-z_]+)'/g, 'NOT_FOUND'],
   [/\bbeingDeleted\('([a-z]+)'/g, 'BEING_DELETED'],
 ];
 const COMMENT = /^\s*(?:\/\/|\/?\*).*$/gm;
