@@ -31,7 +31,7 @@ describe('networks on a physical network', () => {
         physicalNetwork: 'provider',
         providerGateway: GATEWAYS.map((address) => `${address}/${address.includes(':') ? '64' : '24'}`),
         agentFlags: (host) => [
-          ...['--audit-spacing-ms', '300'],
+          ...['--audit-spacing-ms', '300', '--report-interval-ms', '500'],
           ...(host === 'mover' ? ['--move-addresses', '--move-back-ms', '1000'] : []),
         ],
       }),
@@ -152,6 +152,9 @@ describe('networks on a physical network', () => {
       `eth1 of host bridge carries the host's own address ${MINE}`,
     );
     expect(await masterOf('bridge', 'eth1')).toBeUndefined();
+    await on('bridge', 'ip', 'address', 'del', MINE, 'dev', 'eth1');
+    await statusOf(refused, Status.STATUS_ACTIVE);
+    await reaches('g1', ['172.32.0.1']);
 
     await boot('g2', 'mover', flat);
     const bridge = `brq${flat.id.slice(0, 11)}`;

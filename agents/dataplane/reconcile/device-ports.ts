@@ -155,7 +155,11 @@ export class DevicePorts {
   /** Reports again every device that is not plugged for good, and ports l2pop does not confirm. */
   recheck(): void {
     for (const device of this.#devices.values()) {
-      if (device.running !== undefined || device.detached || device.refused) continue;
+      if (device.running !== undefined || device.detached) continue;
+      if (device.refused) {
+        this.#reconsider(device);
+        continue;
+      }
       const worker = device.networkId === undefined ? undefined : this.#tools.networks.get(device.networkId);
       if (device.plugged === undefined) this.#go(device);
       // Of a network without a table in l2pop nothing confirms it; one that fails may have to be refused.
@@ -267,7 +271,9 @@ export class DevicePorts {
         return;
       }
       const facts = networkFacts(binding.networkId, binding, limits);
-      const refusal = refusalOf(binding, limits) ?? (await this.#refusalNow(facts));
+      const settled = refusalOf(binding, limits);
+      const refusal = settled ?? (await this.#refusalNow(facts));
+      device.lacking = settled === undefined && refusal !== undefined ? facts : undefined;
       if (refusal !== undefined) {
         await this.#refuse(device, binding, refusal);
         return;
@@ -306,6 +312,17 @@ export class DevicePorts {
     const held = this.#tools.networks.get(facts.networkId);
     if (facts.provider === undefined || held?.isFailing === false) return undefined;
     return await this.#tools.dataplane.refusal?.(facts, this.#halt.signal);
+  }
+
+  /** What the host lacked may be there by now. */
+  #reconsider(device: Device): void {
+    if (device.lacking === undefined) return;
+    const again = (why: string | undefined): void => {
+      if (why !== undefined || !device.refused || device.link === undefined) return;
+      device.refused = false;
+      this.#go(device);
+    };
+    this.#refusalNow(device.lacking).then(again, () => undefined);
   }
 
   /** Says once, to the registry and to whoever watches, that this host cannot serve the port. */

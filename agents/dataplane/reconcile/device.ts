@@ -1,7 +1,7 @@
 import { parseMac, type MacAddress } from '#platform/net/mac-address.ts';
 import type { DeviceReport } from '../model/control-plane.ts';
 import type { LinkEvent } from '../model/host.ts';
-import type { LocalPort } from '../model/intent.ts';
+import type { LocalPort, NetworkFacts } from '../model/intent.ts';
 
 /** A device that a port is expected behind. */
 export interface Device {
@@ -19,6 +19,8 @@ export interface Device {
   detached: boolean;
   /** This host cannot serve its port and has said so: saying it again would only make news of it. */
   refused: boolean;
+  /** The network that its port was refused for, where that is for what the host is like now. */
+  lacking: NetworkFacts | undefined;
   message: string;
   running: Promise<void> | undefined;
   again: boolean;
@@ -48,6 +50,7 @@ export const newDevice = (name: string): Device => ({
   facts: undefined,
   detached: false,
   refused: false,
+  lacking: undefined,
   message: '',
   running: undefined,
   again: false,
