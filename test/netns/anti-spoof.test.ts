@@ -99,7 +99,7 @@ const linuxBridge = async (): Promise<Bench> => {
   });
   const kept = stack.move();
   return {
-    ...{ dataplane: dataplane as Dataplane, namespace, events, plan: plans(dataplane) },
+    ...{ dataplane: dataplane, namespace, events, plan: plans(dataplane) },
     tamper: async () => {
       await namespace.must('nft', 'flush', 'ruleset');
     },
@@ -114,7 +114,7 @@ const openVswitch = async (): Promise<Bench> => {
   const { dataplane, events } = stack.use(await startOvsHost(ovs, SELF));
   const kept = stack.move();
   return {
-    ...{ dataplane: dataplane as Dataplane, namespace: ovs.namespace, events, plan: plans(dataplane) },
+    ...{ dataplane: dataplane, namespace: ovs.namespace, events, plan: plans(dataplane) },
     tamper: async () => {
       await ovs.ofctl('-O', 'OpenFlow15', '--names', 'del-flows', 'br-int', `table=10,in_port=${device}`);
     },

@@ -90,8 +90,8 @@ export interface Ear extends AsyncDisposable {
 
 /** Listens until the end of its scope. */
 export const listen = async (at: Namespace, device: string): Promise<Ear> => {
-  const [program = '', ...rest] = ['setpriv', '--pdeathsig', 'KILL', ...at.prefix, 'python3', '-c', RECEIVE, device];
-  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const argv = ['--pdeathsig', 'KILL', ...at.prefix, 'python3', '-c', RECEIVE, device];
+  const child = spawn('setpriv', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
   const heard: string[] = [];
   let left = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {

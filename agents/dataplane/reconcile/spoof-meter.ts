@@ -60,7 +60,7 @@ export class SpoofMeter {
     const before = this.#seen;
     this.#seen = new Map();
     for (const { portId, device } of checked) {
-      const counts = found.get(device) ?? new Map();
+      const counts: SpoofedFrames = found.get(device) ?? new Map();
       this.#seen.set(portId, counts);
       for (const [reason, count] of counts) {
         const known = before.get(portId)?.get(reason) ?? 0;

@@ -17,7 +17,7 @@ export interface GuardTools {
 
 const LIST = ['nft', '-s', 'list', 'table', 'bridge', GUARD_TABLE] as const;
 const COUNTERS = ['nft', 'list', 'counters', 'table', 'bridge', GUARD_TABLE] as const;
-const ABSENT = /No such file or directory/;
+const ABSENT = 'No such file or directory';
 /** Own processes that the monitor may still tell of. */
 const REMEMBERED = 64;
 
@@ -137,7 +137,7 @@ export class Guards {
     try {
       const { status, stdout, stderr } = await this.#tools.commands.run(LIST, signal);
       if (status === 0) guards = parseGuards(stdout);
-      else guards = ABSENT.test(stderr) ? NO_GUARDS : { ...NO_GUARDS, table: 'unknown' };
+      else guards = stderr.includes(ABSENT) ? NO_GUARDS : { ...NO_GUARDS, table: 'unknown' };
     } catch {
       guards = { ...NO_GUARDS, table: 'unknown' };
     } finally {
