@@ -78,6 +78,22 @@ describe('labUp', () => {
     expect(readdirSync(left?.dataDirOutside ?? '')).toEqual(['mine']);
   });
 
+  test("gives hosts a device on the provider's wire, and puts a gateway there with something beyond it", async () => {
+    await expect(labUp({ name: 'ud', hosts: 1, providerGateway: ['172.32.0.1/24'] }, signal)).rejects.toThrow(
+      'physical network',
+    );
+    await labUp({ name: 'ud', hosts: 2, physicalNetwork: 'provider', providerGateway: ['172.32.0.1/24'] }, signal);
+    expect(await output('ud', 'h1', 'ip', '-brief', 'address', 'show', 'dev', 'eth1')).toMatch(/^eth1@\S+ +UP *$/m);
+    await output('ud', 'h1', 'ip', 'address', 'add', '172.32.0.11/24', 'dev', 'eth1');
+    await output('ud', 'h1', 'ip', 'route', 'add', 'default', 'via', '172.32.0.1');
+    expect(await pings('ud', 'h1', '198.51.100.1')).toBe(true);
+    const fetched = "fetch('http://198.51.100.1/').then((r) => r.text()).then((t) => process.stdout.write(t))";
+    expect(await output('ud', 'h1', process.execPath, '-e', fetched)).toBe('172.32.0.11\n');
+    expect(labStatus('ud').gateway.map(({ name, state }) => [name, state])).toEqual([['internet', 'running']]);
+    await labDown('ud', {}, signal);
+    expect(leftovers('ud', mark)).toEqual([]);
+  });
+
   test('an underlay of IPv6 with a larger MTU carries full frames at once', async () => {
     const lab = await labUp({ name: 'ud', hosts: 2, underlay: 'ipv6', mtu: 9000 }, signal);
     const [, second] = lab.hosts;
