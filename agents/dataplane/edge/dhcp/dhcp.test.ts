@@ -161,6 +161,12 @@ describe('DHCP of a network', () => {
     ]);
   });
 
+  test('has its device finish checksums', () => {
+    expect(planDhcp(wanted, { ...asWanted(wanted), leavesChecksums: true }).map(commandOf)).toEqual([
+      `ip netns exec qdhcp-${NETWORK} ethtool -K ns-b5ab7d31-e1 tx off`,
+    ]);
+  });
+
   test('is started again with other arguments, when it does not run, and out of a namespace without a name', () => {
     const jumbo = wantedDhcp(duty({ domain: 'example.net' }), '/x');
     const running = asWanted(wanted).daemon;

@@ -41,8 +41,7 @@ export const dhcpFiles = (duty: DhcpDuty): DhcpFiles => {
 };
 
 /** Whether guests of the subnet ask for their address; else they make it themselves (RFC 4862). */
-const isLeased = ({ cidr, ipv6Mode }: DhcpSubnet): boolean =>
-  cidr.version === 4 || ipv6Mode === 'dhcpv6-stateful';
+const isLeased = ({ cidr, ipv6Mode }: DhcpSubnet): boolean => cidr.version === 4 || ipv6Mode === 'dhcpv6-stateful';
 
 const lines = (all: readonly string[]): string => all.map((line) => `${line}\n`).join('');
 

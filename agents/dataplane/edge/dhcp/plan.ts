@@ -18,6 +18,8 @@ export interface ObservedDaemon {
 export interface ObservedDhcp {
   readonly edge: ObservedEdge;
   readonly daemon: ObservedDaemon | undefined;
+  /** Whether checksums are left to who comes after the device; undefined where that cannot be told. */
+  readonly leavesChecksums?: boolean | undefined;
   readonly files: Readonly<Record<'host' | 'addn_hosts' | 'opts' | 'leases' | 'loaded', string | undefined>>;
   /** Lines of leases whose release was asked for a while ago, and that are still there or would be. */
   readonly stubborn: ReadonlySet<string>;
@@ -35,7 +37,16 @@ export const planDhcp = (wanted: WantedDhcp, observed: ObservedDhcp): readonly E
   const { make, open, prune } = planNamespace(wanted.namespace, observed.edge);
   const steps = stepMaker('dhcp', wanted.namespace.id);
   const files = planFiles(wanted, observed);
-  return [...make, ...files, ...open, ...planDaemon(steps, wanted, observed, files.length > 0), ...prune];
+  const checksums = observed.leavesChecksums === true ? [finishChecksums(steps, wanted)] : [];
+  const daemon = planDaemon(steps, wanted, observed, files.length > 0);
+  return [...make, ...checksums, ...files, ...open, ...daemon, ...prune];
+};
+
+/** Clients read packets before anything has finished a checksum, and Open vSwitch in user space never does. */
+const finishChecksums = (steps: StepMaker, { namespace }: WantedDhcp): EdgeStep => {
+  const device = namespace.links[0]?.name ?? '';
+  const reason = 'answers leave with whole checksums, whatever carries them';
+  return steps.exec('set-offload', `offload:${device}`, ['ethtool', '-K', device, 'tx', 'off'], reason);
 };
 
 /** Takes DHCP of a network away: dnsmasq, the namespace, the files. */

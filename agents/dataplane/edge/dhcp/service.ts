@@ -1,6 +1,7 @@
 import type { DhcpDuty } from '../../model/dhcp-duty.ts';
 import type { EdgeTools } from '../core/apply.ts';
-import type { DaemonSpec, EdgeStep } from '../core/model.ts';
+import type { DaemonSpec, EdgeStep, WantedNamespace } from '../core/model.ts';
+import { namespaceName } from '../core/names.ts';
 import { observeEdge } from '../core/observe.ts';
 import type { EdgeService } from '../core/worker.ts';
 import { daemonOf, folderOf, wantedDhcp } from './desired.ts';
@@ -38,15 +39,16 @@ export class DhcpService implements EdgeService<DhcpDuty> {
   async look(duty: DhcpDuty, signal: AbortSignal): Promise<readonly EdgeStep[]> {
     const wanted = wantedDhcp(duty, this.#stateDir);
     const { commands, daemons } = this.#tools;
-    const [edge, files] = await Promise.all([
+    const [edge, files, leavesChecksums] = await Promise.all([
       observeEdge(commands, wanted.namespace, signal),
       this.#readFiles(wanted.folder),
+      this.#leavesChecksums(wanted.namespace, signal),
     ]);
     const asked = this.#releases.get(duty.networkId) ?? new Map<string, number>();
     const now = Date.now();
     const stubborn = new Set([...asked].flatMap(([line, at]) => (now - at > RELEASE_MS ? [line] : [])));
     const daemon = daemons.find(wanted.daemon);
-    const steps = planDhcp(wanted, { edge, files, daemon, stubborn, asked: new Set(asked.keys()) });
+    const steps = planDhcp(wanted, { edge, files, daemon, leavesChecksums, stubborn, asked: new Set(asked.keys()) });
     this.#note(duty.networkId, files.leases ?? '', steps, asked);
     return steps;
   }
@@ -58,6 +60,16 @@ export class DhcpService implements EdgeService<DhcpDuty> {
     const edge = await observeEdge(commands, { kind: 'dhcp', id: networkId }, signal);
     const daemon = daemons.find(daemonOf(networkId, folder));
     return planDhcpRemoval(networkId, { edge, daemon, hasFiles: await files.exists(folder) }, this.#stateDir);
+  }
+
+  /** Undefined where there is no such device yet, or no ethtool. */
+  async #leavesChecksums({ kind, id, links }: WantedNamespace, signal: AbortSignal): Promise<boolean | undefined> {
+    const enter = ['ip', 'netns', 'exec', namespaceName(kind, id)];
+    const { status, stdout } = await this.#tools.commands.run(
+      [...enter, 'ethtool', '-k', links[0]?.name ?? ''],
+      signal,
+    );
+    return status === 0 ? stdout.includes('\ntx-checksumming: on') : undefined;
   }
 
   async #readFiles(folder: string): Promise<ObservedDhcp['files']> {
