@@ -18,7 +18,7 @@ const VM_MAC = 'fa:16:3e:3f:4b:28';
 const CONTROLLER = 'controller';
 const COMPUTE = 'compute';
 /** The hosts of the article, and their addresses on its management network, which bears the tunnels too. */
-export const ARTICLE_HOSTS = { [CONTROLLER]: '192.168.56.101', [COMPUTE]: '192.168.56.102' } as const;
+const ARTICLE_HOSTS = { [CONTROLLER]: '192.168.56.101', [COMPUTE]: '192.168.56.102' } as const;
 /** What stands for the internet, beyond the gateway of the provider network. */
 const INTERNET = '198.51.100.1';
 
