@@ -32,6 +32,9 @@ export interface DutyDesk extends DutySources, Pick<Environment, 'clock'> {
 
 /** Changes come in groups: a port with its network, all ports of a host that went. */
 const GATHER_MS = 30;
+/** After work it rests this many times as long as that took, up to a second: a large network changes all the time. */
+const REST_SHARE = 4;
+const LONGEST_REST_MS = 1_000;
 /** All is looked at again, should a word of a change have been lost. */
 const RECHECK_MS = 10_000;
 
@@ -63,10 +66,12 @@ export async function* watchDuties(
   yield { kind: 'bookmark' };
   ledger.settle();
   let checked = clock.now();
+  let restUntil = checked;
   for (;;) {
     await bell.rest(Math.max(0, checked + RECHECK_MS - clock.now()), clock, signal);
     const isDue = clock.now() >= checked + RECHECK_MS;
-    if (!isDue) await clock.sleep(GATHER_MS, signal);
+    if (!isDue) await clock.sleep(Math.max(GATHER_MS, restUntil - clock.now()), signal);
+    const began = clock.now();
     const stale = ledger.take();
     const caused = last;
     last = {};
@@ -79,6 +84,7 @@ export async function* watchDuties(
       yield* told(desk, ledger, { duties, keys: stale.keys, caused }, signal);
     }
     ledger.settle();
+    restUntil = clock.now() + Math.min(LONGEST_REST_MS, REST_SHARE * (clock.now() - began));
   }
 }
 
