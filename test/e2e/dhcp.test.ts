@@ -37,7 +37,8 @@ describe('DHCP of networks', () => {
   };
 
   beforeAll(async () => {
-    weft = stack.use(await LabWeft.up({ name: LAB, hosts: ['net', 'cmp'], roles: ['network', 'compute'] }));
+    const hosts = { hosts: ['net', 'cmp'], roles: ['network', 'compute'], drivers: ['ovs', 'linuxbridge'] } as const;
+    weft = stack.use(await LabWeft.up({ name: LAB, ...hosts }));
     [network, other] = await Promise.all([weft.network({ name: 'blue' }), weft.network({ name: 'red' })]);
     subnet = await weft.subnet(network, CIDR, { dns_nameservers: ['8.8.4.4'] });
     await weft.subnet(network, '2001:db8:1::/64', { ipv6_address_mode: Ipv6AddressMode.IPV6_ADDRESS_MODE_SLAAC });
@@ -117,10 +118,10 @@ describe('DHCP of networks', () => {
     const late = await weft.port(network, { name: 'g6' });
     await weft.boot('g6', 'cmp', late, network, true);
     await weft.kill('g6');
-    await eventually(
-      'its rows are gone',
-      async () => !(await inPlace(net, ['ip', 'neighbour', 'show', 'nud', 'permanent'])).includes(late.mac_address),
-    );
+    await eventually('its flows are gone', async () => {
+      const dump = ['ovs-ofctl', '-O', 'OpenFlow15', '--no-stats', 'dump-flows', 'br-int'];
+      return !(await inPlace(net, dump)).includes(late.mac_address);
+    });
 
     const server = file('pid');
     await agentRestart(net, AbortSignal.timeout(20_000));
