@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FloatingIp, Router, type Network, type Port } from '#proto/weft/topology/v1/topology.ts';
-import { Subnet } from '#proto/weft/ipam/v1/ipam.ts';
+import { Ipv6AddressMode, Subnet } from '#proto/weft/ipam/v1/ipam.ts';
 import { NetworkType } from '#proto/weft/type/v1/network.ts';
 import { eventually } from '#platform/testing/eventually.ts';
 import { agentKill9, agentRestart, agentStart, vmBoot } from '../../cli/lab/index.ts';
@@ -30,17 +30,25 @@ describe('routers', () => {
   let b: Port;
 
   const subnet = async (network: Network, cidr: string): Promise<Subnet> => {
-    const wish = Subnet.fromPartial({ network_id: network.id, cidr, enable_dhcp: false });
+    const mode = cidr.includes(':') ? Ipv6AddressMode.IPV6_ADDRESS_MODE_SLAAC : undefined;
+    const wish = Subnet.fromPartial({
+      ...{ network_id: network.id, cidr, enable_dhcp: false },
+      ...(mode !== undefined && { ipv6_address_mode: mode }),
+    });
     return await (await weft.connections.ipam()).createSubnet({ subnet: wish, ...request() });
   };
   const boot = async (name: string, host: string, network: Network, prefix: string): Promise<Port> => {
     const port = await weft.port(network);
-    const ips = port.fixed_ips.map(({ ip_address }) => ({ address: ip_address, prefix: 24 }));
+    const ips = port.fixed_ips.map(({ ip_address }) => ({
+      address: ip_address,
+      prefix: ip_address.includes(':') ? 64 : 24,
+    }));
     const spec = { id: port.id, mac: port.mac_address, ips, mtu: network.mtu, gateways: [`${prefix}.1`] };
     await vmBoot({ lab: weft.name, host, name, port: spec }, soon());
     return port;
   };
-  const addressOf = (port: Port): string => port.fixed_ips[0]?.ip_address ?? '';
+  const addressOf = (port: Port, version = 4): string =>
+    port.fixed_ips.find(({ ip_address }) => ip_address.includes(':') === (version === 6))?.ip_address ?? '';
   const current = async (id: string): Promise<Router> => await (await weft.connections.routers()).getRouter({ id });
   const reached = async (guest: string, address: string, withinMs = 10_000): Promise<void> => {
     await eventually(
@@ -77,7 +85,10 @@ describe('routers', () => {
     });
     await subnet(external, '172.32.0.0/24');
     const [one, two, third] = [await weft.network(), await weft.network(), await weft.network()];
-    const insides = [await subnet(one, '172.16.1.0/24'), await subnet(two, '172.16.2.0/24')];
+    const insides = [
+      ...[await subnet(one, '172.16.1.0/24'), await subnet(two, '172.16.2.0/24')],
+      ...[await subnet(one, '2001:db8:1::/64'), await subnet(two, '2001:db8:2::/64')],
+    ];
     router = await makeRouter('r', insides);
     other = await makeRouter('o', [await subnet(third, '172.16.1.0/24')]);
     [a, b] = [await boot('a', 'c1', one, '172.16.1'), await boot('b', 'n1', two, '172.16.2')];
@@ -93,6 +104,8 @@ describe('routers', () => {
     await reached('a', '172.16.1.1');
     await reached('a', addressOf(b));
     await reached('b', addressOf(a));
+    // By what the router advertises.
+    await reached('a', addressOf(b, 6));
     router = await current(router.id);
     for (const [guest, { id }] of [
       ['a', router],
@@ -168,5 +181,6 @@ describe('routers', () => {
     await eventually('the old host gives it up', async () => !(await isThere()), 10_000);
     expect((await current(router.id)).binding_host_id).toBe(next);
     await reached('a', INTERNET);
+    await reached('a', addressOf(b, 6));
   });
 });

@@ -84,6 +84,8 @@ const linkSysctls = (device: string): readonly string[] => [
   `net.ipv4.conf.${device}.arp_notify=1`,
   `net.ipv6.conf.${device}.ndisc_notify=1`,
   `net.ipv6.conf.${device}.accept_ra=0`,
+  // Its link-local address is made of its MAC address, which no other port has; the host that had the router may still answer.
+  `net.ipv6.conf.${device}.accept_dad=0`,
 ];
 
 /** A static route takes the place of the gateway's for the same destination. What no interface can reach is left out. */
