@@ -116,7 +116,7 @@ test('two routers with one range inside: translation, floating addresses, drift,
 
     // IPv6: a guest that comes learns prefix and router, and is routed as it is.
     await seven.must('ip', 'addr', 'add', '2001:db8:1::7/64', 'dev', 'eth0', 'nodad');
-    await seven.must('ip', 'route', 'add', 'default', 'via', '2001:db8:1::1');
+    await seven.must('ip', 'route', 'replace', 'default', 'via', '2001:db8:1::1');
     const ten = await guestOn(namespaces, host, 'two', 'g10', []);
     await eventually('a router and an address by SLAAC', async () => answers(ten, '2001:db8:1::7'));
     expect(await ten.must('ip', '-6', 'addr', 'show', 'dev', 'eth0')).toContain('2001:db8:2:');
