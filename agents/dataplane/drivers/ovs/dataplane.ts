@@ -32,7 +32,7 @@ import { guardPurpose } from './guard-plan.ts';
 import type { FlowSpec } from './flow-spec.ts';
 import { concernsBase, suspectOf } from './foreign-changes.ts';
 import type { Suspect } from './foreign-changes.ts';
-import { isPhysicalMark, networkMark, physicalMark, vniOfMark } from './marks.ts';
+import { networkMark, numberOfPhysicalMark, physicalMark, vniOfMark } from './marks.ts';
 import type { ObservedOvsNetwork, SwitchPorts } from './observed.ts';
 import { operationsOn } from './operations.ts';
 import { CONTROLLER_ID, cookieOf, TABLES, WHOLE_COOKIE } from './pipeline.ts';
@@ -86,6 +86,8 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   readonly #checksums: ChecksumWatch;
   readonly #tools: SwitchTools;
   readonly #providers: ProviderBridges;
+  /** Networks whose removal has been planned. */
+  readonly #leaving = new Set<Vni>();
   readonly #sysctl: Sysctl;
   readonly #listed = Promise.withResolvers<void>();
   #listening: Disposable | undefined;
@@ -300,11 +302,15 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     const ids = this.#view.bridgeRow?.row.external_ids ?? new Map<string, string>();
     const physicalNetwork = ids.get(physicalMark(vni));
     if (physicalNetwork === undefined) return {};
-    const others = [...ids].filter(([key, value]) => isPhysicalMark(key) && value === physicalNetwork);
-    return { providerBridge: { ...this.#providers.bridgeInUse(physicalNetwork), isLast: others.length === 1 } };
+    const others = [...ids].flatMap(([key, value]) =>
+      value === physicalNetwork ? (numberOfPhysicalMark(key) ?? []) : [],
+    );
+    const isLast = others.every((number) => number === vni || this.#leaving.has(number));
+    return { providerBridge: { ...this.#providers.bridgeInUse(physicalNetwork), isLast } };
   }
 
   plan(_host: HostIdentity, intent: NetworkIntent, observed: ObservedOvsNetwork): readonly Operation[] {
+    this.#leaving.delete(intent.vni);
     return planNetwork(this.#site, intent, observed);
   }
 
@@ -318,7 +324,10 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   }
 
   planRemoval(owned: OwnedNetwork): readonly Operation[] {
-    return planNetworkRemoval(this.#site.bridge, owned);
+    // Of two networks that leave at once the second is the last of their physical network.
+    if (owned.vni !== undefined) this.#leaving.add(owned.vni);
+    const now = owned.vni === undefined ? owned : { ...owned, ...this.#providerOf(owned.vni) };
+    return planNetworkRemoval(this.#site.bridge, now);
   }
 
   async planShared(signal: AbortSignal): Promise<readonly Operation[]> {

@@ -24,8 +24,9 @@ export const networkMark = (vni: Vni): string => `${NETWORK}${vni.toString()}`;
 /** On the bridge: the physical network that a network is on, by the number that stands for its VNI. */
 export const physicalMark = (vni: Vni): string => `${PHYSICAL}${vni.toString()}`;
 
-/** Whether a key of the bridge's is such a mark. */
-export const isPhysicalMark = (key: string): boolean => key.startsWith(PHYSICAL);
+/** The number of the network that such a mark is about; undefined for other keys. */
+export const numberOfPhysicalMark = (key: string): Vni | undefined =>
+  key.startsWith(PHYSICAL) ? (Number(key.slice(PHYSICAL.length)) as Vni) : undefined;
 
 /** The VNI of a key of the bridge's; undefined for other keys. */
 export const vniOfMark = (key: string): Vni | undefined => {
