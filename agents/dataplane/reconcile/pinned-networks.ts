@@ -11,7 +11,7 @@ import type { Networks } from './networks.ts';
 export interface PinnedNetworksTools {
   readonly networks: Networks;
   readonly directory: NetworkDirectory;
-  readonly dataplane: Pick<Dataplane, 'name' | 'devicesOf'>;
+  readonly dataplane: Pick<Dataplane, 'name' | 'devicesOf' | 'refusal'>;
   readonly limits: HostLimits;
 }
 
@@ -53,11 +53,12 @@ export class PinnedNetworks implements MeshNetworks {
   }
 
   async #facts(networkId: Uuid, signal: AbortSignal): Promise<NetworkFacts> {
-    const { networks, directory, limits } = this.#tools;
+    const { networks, directory, limits, dataplane } = this.#tools;
     const held = networks.get(networkId)?.table;
     if (held !== undefined) return held;
     const network = await directory.network(networkId, signal);
-    const why = refusalOf(network, limits);
+    const why =
+      refusalOf(network, limits) ?? (await dataplane.refusal?.(networkFacts(networkId, network, limits), signal));
     if (why !== undefined) {
       throw new DomainError('precondition', 'NETWORK_REFUSED', `network ${networkId} cannot be on this host: ${why}`, {
         details: { network: networkId },
