@@ -78,7 +78,7 @@ describe('Ledger', () => {
   test('of rows it has the number and the last', () => {
     const ledger = started();
     const row = (n: number): Outcome =>
-      step(`bridge fdb replace fa:16:3e:00:00:0${n.toString()} dev vxlan-70 dst 192.0.2.2`);
+      step(`bridge fdb replace fa:16:3e:00:00:0${n.toString()} dev vxlan-70 dst 192.0.2.2`, { kind: 'replace-fdb' });
     ledger.note(occasion(1), [row(1), row(2), row(3)]);
     ledger.note(occasion(2), [row(4)]);
     expect(ledger.get(rows)?.count).toBe(4);
@@ -127,7 +127,7 @@ describe('Ledger', () => {
     const ledger = started(journal);
     const begin = performance.now();
     const many = Array.from({ length: 20_000 }, (_, n) =>
-      step(`bridge fdb replace ${n.toString()} dev vxlan-70 dst 192.0.2.2`),
+      step(`bridge fdb replace ${n.toString()} dev vxlan-70 dst 192.0.2.2`, { kind: 'replace-fdb' }),
     );
     ledger.note(occasion(1), many);
     expect(ledger.get(rows)?.count).toBe(20_000);

@@ -3,7 +3,7 @@ import type { Log } from '#platform/log/log.ts';
 import type { LineJournal } from '../model/line-journal.ts';
 import { commandOf, type Operation, type Outcome } from '../model/operation.ts';
 import { objectOfNamespace, objectOfPath } from './marks.ts';
-import { subjectsOf } from './subjects.ts';
+import { crowdOf, subjectsOf } from './subjects.ts';
 import { keyOf, thingOfKey, type Change, type ObjectRef, type ThingRef } from './thing.ts';
 
 /** Of what a step was part. */
@@ -128,18 +128,27 @@ export class Ledger {
 
   #linesOf(occasion: Occasion, outcomes: readonly Outcome[]): readonly Line[] {
     const lines: Line[] = [];
+    // Of rows there may be tens of thousands at once: what a command is about is asked once for all of a kind.
     const rows = new Map<string, { operation: Operation; count: number }>();
     for (const { operation, error } of outcomes) {
       if (error !== undefined || this.#seen.has(operation)) continue;
       this.#seen.add(operation);
-      const { things, isRow } = subjectsOf(operation);
-      if (things.length === 0) continue;
-      if (isRow) {
-        for (const key of things.map(keyOf)) rows.set(key, { operation, count: (rows.get(key)?.count ?? 0) + 1 });
-      } else lines.push({ s: things.map(keyOf), n: 1, c: changeOf(occasion, operation, things) });
+      const crowd = crowdOf(operation);
+      if (crowd === undefined) {
+        const things = subjectsOf(operation);
+        if (things.length > 0) lines.push({ s: things.map(keyOf), n: 1, c: changeOf(occasion, operation, things) });
+        continue;
+      }
+      const known = rows.get(crowd);
+      if (known === undefined) rows.set(crowd, { operation, count: 1 });
+      else {
+        known.operation = operation;
+        known.count += 1;
+      }
     }
-    for (const [key, { operation, count }] of rows) {
-      lines.push({ s: [key], n: count, c: changeOf(occasion, operation, [thingOfKey(key)]) });
+    for (const { operation, count } of rows.values()) {
+      const things = subjectsOf(operation);
+      if (things.length > 0) lines.push({ s: things.map(keyOf), n: count, c: changeOf(occasion, operation, things) });
     }
     return lines;
   }

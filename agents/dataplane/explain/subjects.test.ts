@@ -1,12 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { subjectsOf } from './subjects.ts';
+import { crowdOf, subjectsOf } from './subjects.ts';
 
 const subjects = (command: string, more: Readonly<Record<string, unknown>> = {}): readonly string[] => {
-  const { things, isRow } = subjectsOf({ kind: 'any', key: 'any', argv: command.split(' '), reason: 'any', ...more });
-  return things.map(({ kind, name, namespace }) =>
-    [isRow ? 'rows of' : '', kind, name, namespace === '' ? '' : `in ${namespace}`]
-      .filter((word) => word !== '')
-      .join(' '),
+  const operation = { kind: 'any', key: 'any', argv: command.split(' '), reason: 'any', ...more };
+  return subjectsOf(operation).map(({ kind, name, namespace }) =>
+    [kind, name, namespace === '' ? '' : `in ${namespace}`].filter((word) => word !== '').join(' '),
   );
 };
 
@@ -61,15 +59,15 @@ describe('what a command changes', () => {
     expect(subjects(command)).toEqual(wanted);
   });
 
-  test('rows are counted, not listed', () => {
+  test('rows are one rule per table', () => {
     expect(subjects('bridge fdb replace fa:16:3e:00:00:01 dev vxlan-70 dst 192.0.2.2 self master static')).toEqual([
-      'rows of rule fdb vxlan-70',
+      'rule fdb vxlan-70',
     ]);
     expect(subjects('bridge fdb append 00:00:00:00:00:00 dev vxlan-70 dst 192.0.2.2 self permanent')).toEqual([
-      'rows of rule flood vxlan-70',
+      'rule flood vxlan-70',
     ]);
     expect(subjects('ip neigh replace 172.16.1.3 lladdr fa:16:3e:00:00:01 nud permanent dev vxlan-70')).toEqual([
-      'rows of rule neighbours vxlan-70',
+      'rule neighbours vxlan-70',
     ]);
   });
 
@@ -87,9 +85,7 @@ describe('what a command changes', () => {
         throw new Error('asked for the command');
       },
     };
-    expect(subjectsOf(operation)).toEqual({
-      things: [{ kind: 'rule', name: 'flows of network n1', namespace: '' }],
-      isRow: true,
-    });
+    expect(subjectsOf(operation)).toEqual([{ kind: 'rule', name: 'flows of network n1', namespace: '' }]);
+    expect(crowdOf(operation)).toBe('flows n1');
   });
 });

@@ -1,27 +1,42 @@
 import type { Operation } from '../model/operation.ts';
 import type { ThingKind, ThingRef } from './thing.ts';
 
-/** What an operation changes. */
-export interface Subjects {
-  readonly things: readonly ThingRef[];
-  /** One of very many on the same thing: how many there were is kept, and the last of them. */
-  readonly isRow: boolean;
-}
+/**
+ * For a step on one of very many rows, what all rows of the same table have in common; undefined for other steps. Told
+ * without its command, but for rows of a bridge, which are one or two per device.
+ */
+export const crowdOf = (operation: Operation): string | undefined => {
+  const { kind, networkId = '' } = operation;
+  if (isFlow(operation)) return `flows ${networkId}`;
+  const table = ROW_KINDS.get(kind);
+  if (table !== undefined) return `${table} ${networkId}`;
+  return kind.endsWith('-bridge-fdb') ? `bridge ${operation.argv[5] ?? ''}` : undefined;
+};
 
-const NOTHING: Subjects = { things: [], isRow: false };
+/** Kinds of steps on rows of a VXLAN device, and the table that the row is in. */
+const ROW_KINDS: ReadonlyMap<string, string> = new Map([
+  ['replace-fdb', 'fdb'],
+  ['delete-fdb', 'fdb'],
+  ['replace-neighbour', 'neighbours'],
+  ['delete-neighbour', 'neighbours'],
+  ['append-flood', 'flood'],
+  ['delete-flood', 'flood'],
+]);
+
+const NOTHING: readonly ThingRef[] = [];
 
 /**
  * The things that an operation makes, changes or takes away, told by its command alone; none for a command that only
  * speaks (`arping`, `kill`) or that is not known.
  */
-export const subjectsOf = (operation: Operation): Subjects => {
+export const subjectsOf = (operation: Operation): readonly ThingRef[] => {
   // What a step on a flow says is put together when it is asked for: not here, there may be tens of thousands.
-  if (isFlow(operation)) return { things: [thing('rule', flowsOf(operation.networkId), '')], isRow: true };
+  if (isFlow(operation)) return [thing('rule', flowsOf(operation.networkId), '')];
   const { argv } = operation;
   const script = argv.at(-2) === '-f' && argv.includes('nft') ? inputOf(operation) : undefined;
   if (script === undefined) return ofCommand(argv, '');
   const namespace = argv[1] === 'netns' && argv[2] === 'exec' ? (argv[3] ?? '') : '';
-  return plain(tablesOf(script).map((name) => thing('rule', name, namespace)));
+  return tablesOf(script).map((name) => thing('rule', name, namespace));
 };
 
 /** What a step says on its command's standard input, where that is known. */
@@ -54,7 +69,7 @@ export const flowsOf = (networkId: string | undefined): string =>
 
 const thing = (kind: ThingKind, name: string, namespace: string): ThingRef => ({ kind, name, namespace });
 
-const ofCommand = (argv: readonly string[], namespace: string): Subjects => {
+const ofCommand = (argv: readonly string[], namespace: string): readonly ThingRef[] => {
   const [program = '', ...words] = argv;
   switch (baseName(program)) {
     case 'ip':
@@ -62,52 +77,45 @@ const ofCommand = (argv: readonly string[], namespace: string): Subjects => {
     case 'bridge':
       return ofBridge(words, namespace);
     case 'tc':
-      return plain(devices([after(words, 'dev')], namespace));
+      return devices([after(words, 'dev')], namespace);
     case 'sysctl':
-      return plain(words.flatMap((word) => settingOf(word, namespace)));
+      return words.flatMap((word) => settingOf(word, namespace));
     case 'ovs-vsctl':
-      return plain(ofVsctl(words));
+      return ofVsctl(words);
     case 'ovs-ofctl':
-      return {
-        things: [thing('rule', `flows of ${words.find((word) => word.startsWith('br')) ?? 'a bridge'}`, '')],
-        isRow: true,
-      };
+      return [thing('rule', `flows of ${words.find((word) => word.startsWith('br')) ?? 'a bridge'}`, '')];
     case 'nft':
-      return plain(ofNft(words, namespace));
+      return ofNft(words, namespace);
     case 'install':
     case 'tee':
     case 'touch':
     case 'rm':
     case 'mkdir':
     case 'rmdir':
-      return plain(
-        words.filter((word) => word.startsWith('/') && word !== '/dev/stdin').map((path) => thing('file', path, '')),
-      );
+      return words
+        .filter((word) => word.startsWith('/') && word !== '/dev/stdin')
+        .map((path) => thing('file', path, ''));
     case 'mv':
     case 'cp':
     case 'ln':
-      return plain(
-        words
-          .filter((word) => word.startsWith('/'))
-          .slice(-1)
-          .map((path) => thing('file', path, '')),
-      );
+      return words
+        .filter((word) => word.startsWith('/'))
+        .slice(-1)
+        .map((path) => thing('file', path, ''));
     case 'dnsmasq':
     case 'radvd':
     case 'dhclient':
     case 'dhcpcd':
     case 'haproxy':
     case 'keepalived':
-      return plain([
+      return [
         thing('process', processName(baseName(program), namespace), ''),
         ...(namespace === '' ? [] : [thing('namespace', namespace, '')]),
-      ]);
+      ];
     default:
       return NOTHING;
   }
 };
-
-const plain = (things: readonly ThingRef[]): Subjects => (things.length === 0 ? NOTHING : { things, isRow: false });
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
@@ -123,7 +131,7 @@ const after = (words: readonly string[], word: string): string | undefined => {
 const devices = (names: readonly (string | undefined)[], namespace: string): readonly ThingRef[] =>
   [...new Set(names)].flatMap((name) => (name === undefined || name === '' ? [] : [thing('device', name, namespace)]));
 
-const ofIp = (given: readonly string[], outer: string): Subjects => {
+const ofIp = (given: readonly string[], outer: string): readonly ThingRef[] => {
   let namespace = outer;
   let words = given;
   for (let [first = ''] = words; first.startsWith('-'); [first = ''] = words) {
@@ -137,30 +145,30 @@ const ofIp = (given: readonly string[], outer: string): Subjects => {
       return ofNetns(action, rest, namespace);
     case 'l':
     case 'link':
-      return plain(ofLink(action, rest, namespace));
+      return ofLink(action, rest, namespace);
     case 'a':
     case 'addr':
     case 'address':
-      return plain(devices([after(rest, 'dev')], namespace));
+      return devices([after(rest, 'dev')], namespace);
     case 'n':
     case 'neigh':
     case 'neighbour':
       return row('neighbours', after(rest, 'dev'), namespace);
     case 'r':
     case 'route':
-      return plain([thing('rule', `route ${rest[0] ?? ''}`, namespace)]);
+      return [thing('rule', `route ${rest[0] ?? ''}`, namespace)];
     case 'rule':
-      return plain([thing('rule', `policy ${rest.join(' ')}`, namespace)]);
+      return [thing('rule', `policy ${rest.join(' ')}`, namespace)];
     default:
       return NOTHING;
   }
 };
 
-const ofNetns = (action: string, rest: readonly string[], namespace: string): Subjects => {
+const ofNetns = (action: string, rest: readonly string[], namespace: string): readonly ThingRef[] => {
   const [name = '', ...command] = rest;
   if (action === 'exec') return ofCommand(command[0] === '--' ? command.slice(1) : command, name);
   if (action === 'add' || action === 'del' || action === 'delete' || action === 'set')
-    return plain([thing('namespace', name, namespace)]);
+    return [thing('namespace', name, namespace)];
   return NOTHING;
 };
 
@@ -181,19 +189,19 @@ const ofLink = (action: string, rest: readonly string[], namespace: string): rea
   ];
 };
 
-const row = (what: string, device: string | undefined, namespace: string): Subjects =>
-  device === undefined ? NOTHING : { things: [thing('rule', `${what} ${device}`, namespace)], isRow: true };
+const row = (what: string, device: string | undefined, namespace: string): readonly ThingRef[] =>
+  device === undefined ? NOTHING : [thing('rule', `${what} ${device}`, namespace)];
 
 const FLOOD = '00:00:00:00:00:00';
 
-const ofBridge = (words: readonly string[], outer: string): Subjects => {
+const ofBridge = (words: readonly string[], outer: string): readonly ThingRef[] => {
   const [flag, name = ''] = words;
   const isInside = flag === '-n' || flag === '-netns';
   const namespace = isInside ? name : outer;
   const [object, , ...rest] = isInside ? words.slice(2) : words;
   const device = after(rest, 'dev');
   if (object === 'fdb') return row(rest.includes(FLOOD) ? 'flood' : 'fdb', device, namespace);
-  return plain(devices([device], namespace));
+  return devices([device], namespace);
 };
 
 const SETTING = /^net[./]ipv[46][./](?:conf|neigh)[./](?<device>[^=]+)[./][^./=]+=/;
