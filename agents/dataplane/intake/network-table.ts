@@ -138,11 +138,17 @@ export class NetworkTable implements NetworkIntent {
     this.#claims.move(port.portId, view, this.#view(port.portId));
   }
 
-  /** Takes up what a plugged port may send; an older word than the one it has changes nothing. */
+  /** Whether a plugged port may send something else by this word, or by a later one; an older word is no news. */
+  isSecurityNews(portId: string, security: PortSecurity): boolean {
+    const held = this.#ports.get(portId)?.security;
+    if (held === undefined || security.revision < held.revision) return false;
+    return security.revision > held.revision || !sameSecurity(security, held);
+  }
+
+  /** Takes up what a plugged port may send, if that is news. */
   secure(portId: string, security: PortSecurity): void {
     const port = this.#ports.get(portId);
-    if (port === undefined || security.revision < port.security.revision) return;
-    if (security.revision === port.security.revision && sameSecurity(security, port.security)) return;
+    if (port === undefined || !this.isSecurityNews(portId, security)) return;
     this.#note(portId);
     this.#ports.set(portId, { ...port, security });
   }

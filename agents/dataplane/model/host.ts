@@ -77,6 +77,11 @@ export interface Dataplane<Observed extends ObservedNetwork = ObservedNetwork> {
    * the change. `intent` is the state after it.
    */
   planChange(host: HostIdentity, intent: NetworkIntent, change: NetworkChange): readonly Operation[];
+  /**
+   * Steps of `planChange` for a port about to be plugged that may be done before and beside all else for its network, where a
+   * driver has such; none when they are done.
+   */
+  planAhead?(network: NetworkFacts, port: LocalPort): readonly Operation[];
   /** Steps for what all networks of the host share, where a driver has such. */
   planShared?(signal: AbortSignal): Promise<readonly Operation[]>;
   /** Takes a network away that should not be here. */

@@ -8,6 +8,7 @@ import type { ForwardingEntry, LocalPort, NetworkFacts } from '../model/intent.t
 import { OWN_ADDRESSES_ONLY } from '../model/port-security.ts';
 import { idleReasonOf, refusalOf, type HostLimits } from '../plan/refusal.ts';
 import { networkFacts } from '../plan/segment.ts';
+import { annotate } from './annotate.ts';
 import { newDevice, reportOf, viewOf, type Device, type DeviceFacts, type DeviceView } from './device.ts';
 import { localPorts } from './metrics.ts';
 import type { Networks } from './networks.ts';
@@ -291,6 +292,8 @@ export class DevicePorts {
       const isNews = device.plugged?.generation !== port.generation || device.message !== '';
       device.plugged = port;
       device.message = '';
+      const ahead = await worker.prepare(port);
+      if (ahead.length > 0) annotate(span, ahead);
       await worker.pushAndWait({ kind: 'plug', port, cause: carrier() });
       this.#count();
       if (isNews) {

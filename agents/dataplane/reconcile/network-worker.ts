@@ -1,17 +1,18 @@
 import { backoffMs } from '#platform/async/backoff.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import { unixNow } from '#platform/telemetry/clock.ts';
-import { carrier, currentTraceId, inSpan, type Carrier } from '#platform/telemetry/spans.ts';
+import { carrier, inSpan, type Carrier } from '#platform/telemetry/spans.ts';
 import type { NetworkTable } from '../intake/network-table.ts';
 import type { HeldNetwork } from '../model/control-plane.ts';
-import type { EntryChange, NetworkChange } from '../model/intent.ts';
-import { sameSecurity, type PortSecurity } from '../model/port-security.ts';
+import type { EntryChange, LocalPort, NetworkChange } from '../model/intent.ts';
+import type { PortSecurity } from '../model/port-security.ts';
 import { commandOf, type Operation, type Outcome } from '../model/operation.ts';
 import { digestOfRows } from '../plan/digest.ts';
 import { withoutRemovals } from '../plan/removals.ts';
 import { annotate } from './annotate.ts';
 import { DeltaIntake, type Missing } from './delta-intake.ts';
-import { applySeconds, driftRows, heldRevision, operationsDone, operationsFailed } from './metrics.ts';
+import { reportDrift } from './report-drift.ts';
+import { applySeconds, heldRevision, operationsDone, operationsFailed } from './metrics.ts';
 import { TableSync } from './table-sync.ts';
 import type { WorkerInput } from './worker-input.ts';
 import type { WorkerTools } from './worker-ports.ts';
@@ -63,6 +64,7 @@ export class NetworkWorker {
   #driftRepaired = 0;
   #driftReported = 0;
   #operations = 0;
+  #preparing = 0;
 
   constructor(table: NetworkTable, tools: WorkerTools) {
     this.table = table;
@@ -85,14 +87,24 @@ export class NetworkWorker {
   }
   /** Whether no port of it is plugged here, nor about to be. */
   get isEmpty(): boolean {
-    return this.table.ports.size === 0 && !this.#inbox.some(({ kind }) => kind === 'plug');
+    return this.table.ports.size === 0 && this.#preparing === 0 && !this.#inbox.some(({ kind }) => kind === 'plug');
   }
+  /** Does what can be done ahead for a port, beside all else for the network; what fails is tried again when it is plugged. */
+  async prepare(port: LocalPort): Promise<readonly Outcome[]> {
+    this.#preparing += 1;
+    try {
+      return await this.#perform(this.#tools.dataplane.planAhead?.(this.table, port) ?? []);
+    } catch {
+      return [];
+    } finally {
+      this.#preparing -= 1;
+    }
+  }
+
   /** Takes up what a port may send, where that is plugged here or about to be. */
   secure(portId: string, security: PortSecurity): void {
-    const held = this.table.ports.get(portId)?.security;
     const isComing = this.#inbox.some((input) => input.kind === 'plug' && input.port.portId === portId);
-    if (held === undefined && !isComing) return;
-    if (held?.revision === security.revision && sameSecurity(held, security)) return;
+    if (!isComing && !this.table.isSecurityNews(portId, security)) return;
     this.push({ kind: 'secure', portId, security, cause: carrier() });
   }
   get lastAudit(): LastAudit | undefined {
@@ -380,7 +392,8 @@ export class NetworkWorker {
           const failures = outcomes.filter(({ error }) => error !== undefined);
           if (operations.length > 0) observed = await dataplane.observe(table, this.#halt.signal);
           const isDrift = this.#established && (cause === 'drift' || cause === 'periodic' || cause === 'advice');
-          if (operations.length > 0 && isDrift) this.#reportDrift(outcomes);
+          if (operations.length > 0 && isDrift)
+            this.#driftRepaired += reportDrift(this.#tools, table.networkId, outcomes);
           this.#lastAudit = {
             digest: digestOfRows(observed.rows, table.manualFlood),
             revision: table.revision,
@@ -412,20 +425,6 @@ export class NetworkWorker {
     this.#heldRevision = 0n;
     this.#failures += 1;
     this.#nextAudit = Date.now() + backoffMs(this.#failures - 1, RETRY, Math.random);
-  }
-
-  #reportDrift(outcomes: readonly Outcome[]): void {
-    const { events, log } = this.#tools;
-    const networkId = this.table.networkId;
-    const traceId = currentTraceId();
-    const base = { networkId, outcomes, ...(traceId !== undefined && { traceId }) };
-    const repaired = outcomes.filter(({ error }) => error === undefined).length;
-    this.#driftRepaired += repaired;
-    driftRows.add(outcomes.length, { network: networkId });
-    const steps = `${outcomes.length.toString()} step${outcomes.length === 1 ? '' : 's'}`;
-    events.emit({ kind: 'drift', message: `the kernel differs from the desired state by ${steps}`, ...base });
-    events.emit({ kind: 'repair', message: `${repaired.toString()} of ${steps} done`, ...base });
-    log.warn({ network: networkId, steps: outcomes.length, repaired, trace_id: traceId }, 'drift repaired');
   }
 
   /** What planning throws is a rejection too. */

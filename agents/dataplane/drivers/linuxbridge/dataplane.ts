@@ -15,7 +15,7 @@ import type { Tools } from './apply.ts';
 import { devicesOf } from './devices.ts';
 import { watchKernel } from './events.ts';
 import { guardPortSteps } from './guard-operations.ts';
-import { planGuarded, planGuardedChange, planGuardedRemoval } from './guard-plan.ts';
+import { planGuardAhead, planGuarded, planGuardedChange, planGuardedRemoval } from './guard-plan.ts';
 import type { GuardedNetwork } from './guard-plan.ts';
 import { portGuard } from './guard-rules.ts';
 import { Guards } from './guards.ts';
@@ -142,6 +142,10 @@ export class LinuxBridgeDataplane implements Dataplane<GuardedNetwork>, Componen
 
   planChange(host: HostIdentity, intent: NetworkIntent, change: NetworkChange): readonly Operation[] {
     return planGuardedChange(intent, change, this.#guards.known, planNetworkChange(host, intent, change));
+  }
+
+  planAhead(network: NetworkFacts, port: LocalPort): readonly Operation[] {
+    return planGuardAhead(network, port, this.#guards.known);
   }
 
   planRemoval(owned: OwnedNetwork): readonly Operation[] {

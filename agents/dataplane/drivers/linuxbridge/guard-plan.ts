@@ -1,6 +1,6 @@
 import { DomainError } from '#platform/errors/domain-error.ts';
 import type { OwnedNetwork } from '../../model/host.ts';
-import type { LocalPort, NetworkChange, NetworkIntent } from '../../model/intent.ts';
+import type { LocalPort, NetworkChange, NetworkFacts, NetworkIntent } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
 import { devicesOfChange } from '../../plan/changes.ts';
 import { chainsOf, isGuardedBy } from './guard-dump.ts';
@@ -54,6 +54,10 @@ export const planGuardedChange = (
   const { rules, deletions } = planGuards(intent, ports, left, known);
   return [...rules, ...steps, ...deletions];
 };
+
+/** The rules that a port needs before it is plugged. Throws as `planGuarded` does. */
+export const planGuardAhead = (network: NetworkFacts, port: LocalPort, known: ObservedGuards): readonly Operation[] =>
+  planGuards(network, [port], [], known).rules;
 
 /** As `planGuarded`, for a network that is taken off the host. */
 export const planGuardedRemoval = (
