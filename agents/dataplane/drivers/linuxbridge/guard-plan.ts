@@ -55,9 +55,9 @@ export const planGuardedChange = (
   return [...rules, ...steps, ...deletions];
 };
 
-/** The rules that a port needs before it is plugged. Throws as `planGuarded` does. */
+/** The rules that a port needs before it is plugged; none while it is not known what is there. Throws as `planGuarded` does. */
 export const planGuardAhead = (network: NetworkFacts, port: LocalPort, known: ObservedGuards): readonly Operation[] =>
-  planGuards(network, [port], [], known).rules;
+  known.table === 'unknown' ? [] : planGuards(network, [port], [], known).rules;
 
 /** As `planGuarded`, for a network that is taken off the host. */
 export const planGuardedRemoval = (
