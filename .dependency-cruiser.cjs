@@ -14,7 +14,7 @@ const PURE = [
   '^agents/dataplane/(overlay/)?(model|plan)/',
   String.raw`^agents/dataplane/explain/(cause|describe|dump|host-facts|host-look|host-map|marks|picture|subjects|thing|things)\.ts$`,
   String.raw`^agents/dataplane/drivers/[^/]+/(plan|[a-z]+-plan|operations|[a-z]+-operations)\.ts$`,
-  String.raw`^agents/dataplane/drivers/[^/]+/(devices|mark|marks|observed)\.ts$`,
+  String.raw`^agents/dataplane/drivers/[^/]+/(devices|mark|marks|observed|guard-rules|guard-dump|guard-flows)\.ts$`,
   String.raw`^agents/dataplane/edge/[^/]+/(model|names|plan|steps|desired|files|leases|nat|advertisements)\.ts$`,
   String.raw`^agents/dataplane/drivers/ovs/(flows|flow-spec|flow-text|rows|pipeline|tunnel|device-merge|foreign-changes)\.ts$`,
 ];
