@@ -67,12 +67,7 @@ const ROUTINE = /^grpc\.|Service\/(?:Get|List|Watch|WaitFor|Renew|ReportHostStat
 const isRoutine = (method: string, parent: Context): boolean =>
   trace.getSpanContext(parent) === undefined && ROUTINE.test(method);
 
-const observe = (
-  side: 'server' | 'client',
-  method: string,
-  parent: Context,
-  more: Attributes = {},
-): ObservedCall => {
+const observe = (side: 'server' | 'client', method: string, parent: Context, more: Attributes = {}): ObservedCall => {
   const began = performance.now();
   const kind = side === 'server' ? SpanKind.SERVER : SpanKind.CLIENT;
   const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': method, ...more };
