@@ -11,6 +11,8 @@ export interface ObservedGuards {
   readonly base: 'right' | 'incomplete' | 'wrong';
   /** Device → chain that its frames go to. */
   readonly jumps: ReadonlyMap<string, string>;
+  /** Device → the network for which its rules were written. */
+  readonly owners: ReadonlyMap<string, string>;
   /** Chain → rules. */
   readonly chains: ReadonlyMap<string, readonly string[]>;
   readonly counters: ReadonlySet<string>;
@@ -21,16 +23,18 @@ export const NO_GUARDS: ObservedGuards = {
   table: 'absent',
   base: 'incomplete',
   jumps: new Map(),
+  owners: new Map(),
   chains: new Map(),
   counters: new Set(),
 };
 
-const JUMP = /"([^"]+)" : jump (\S+?)(?=,|\s|$)/g;
+const JUMP = /"([^"]+)"(?: comment "([^"]*)")? : jump (\S+?)(?=,|\s|$)/g;
 const BLOCK = /^(chain|counter|map|set) (\S+) \{$/;
 
 /** Reads `nft -s list table bridge weft`. What is there beyond the agent's own is told by rules that are not wanted. */
 export const parseGuards = (text: string): ObservedGuards => {
   const jumps = new Map<string, string>();
+  const owners = new Map<string, string>();
   const chains = new Map<string, string[]>();
   const counters = new Set<string>();
   let isOurs = false;
@@ -45,16 +49,23 @@ export const parseGuards = (text: string): ObservedGuards => {
     } else if (line === '}') block = undefined;
     else if (block === undefined) isOurs ||= line === `comment "${GUARD_COMMENT}"`;
     else if (block.kind === 'chain' && line !== '') chains.get(block.name)?.push(plainRule(line));
-    else if (block.kind === 'map')
-      for (const [, device = '', chain = ''] of line.matchAll(JUMP)) jumps.set(device, chain);
+    else if (block.kind === 'map') readJumps(line, jumps, owners);
   }
   return {
     table: isOurs ? 'ours' : 'foreign',
     base: baseOf(chains.get(GUARD_CHAIN)),
     jumps,
+    owners,
     chains,
     counters,
   };
+};
+
+const readJumps = (text: string, jumps: Map<string, string>, owners: Map<string, string>): void => {
+  for (const [, device = '', owner = '', chain = ''] of text.matchAll(JUMP)) {
+    jumps.set(device, chain);
+    owners.set(device, owner);
+  }
 };
 
 const baseOf = (lines: readonly string[] | undefined): ObservedGuards['base'] => {
@@ -66,9 +77,14 @@ const baseOf = (lines: readonly string[] | undefined): ObservedGuards['base'] =>
 /** nft leaves out a protocol that the next word implies. */
 const plainRule = (rule: string): string => rule.replace(/^meta protocol (?:arp|ip|ip6) /, '');
 
-/** Whether the rules of a device are exactly as they should be. */
-export const isGuardedBy = ({ table, jumps, chains }: ObservedGuards, guard: PortGuard): boolean =>
+/** Whether the rules of a device are exactly as they should be, for that network. */
+export const isGuardedBy = (
+  { table, jumps, owners, chains }: ObservedGuards,
+  guard: PortGuard,
+  networkId: string,
+): boolean =>
   table === 'ours' &&
+  owners.get(guard.device) === networkId &&
   jumps.get(guard.device) === guardChainOf(guard.device) &&
   chainsOf(chains, guard.device).length === guard.chains.length &&
   guard.chains.every(({ name, rules }) => {
@@ -81,13 +97,14 @@ const COMMAND = /^(add|flush|delete) (table|map|chain|rule|element|counter) brid
 /** What is there when a transaction of the agent's own (guard-operations.ts) has been done. */
 export const afterScript = (before: ObservedGuards, script: string): ObservedGuards => {
   const jumps = new Map(before.jumps);
+  const owners = new Map(before.owners);
   const chains = new Map<string, readonly string[]>(before.chains);
   const counters = new Set(before.counters);
   let { table } = before;
   for (const command of script.split('; ').flatMap((part) => part.split('\n'))) {
     const [, verb = '', noun = '', name = '', rest = ''] = COMMAND.exec(command.trim()) ?? [];
     const what = `${verb} ${noun}`;
-    if (what === 'delete table') for (const each of [jumps, chains, counters]) each.clear();
+    if (what === 'delete table') for (const each of [jumps, owners, chains, counters]) each.clear();
     else if (what === 'add table') table = 'ours';
     else if (what === 'add chain') chains.set(name, chains.get(name) ?? (name === GUARD_CHAIN ? [GUARD_HOOK] : []));
     else if (what === 'flush chain') chains.set(name, name === GUARD_CHAIN ? [GUARD_HOOK] : []);
@@ -95,11 +112,13 @@ export const afterScript = (before: ObservedGuards, script: string): ObservedGua
     else if (what === 'add rule') chains.set(name, [...(chains.get(name) ?? []), plainRule(rest)]);
     else if (what === 'add counter') counters.add(name);
     else if (what === 'delete counter') counters.delete(name);
-    else if (what === 'add element')
-      for (const [, device = '', chain = ''] of rest.matchAll(JUMP)) jumps.set(device, chain);
-    else if (what === 'delete element') for (const [, device = ''] of rest.matchAll(/"([^"]+)"/g)) jumps.delete(device);
+    else if (what === 'add element') readJumps(rest, jumps, owners);
+    else if (what === 'delete element') {
+      for (const [, device = ''] of rest.matchAll(/"([^"]+)"/g))
+        for (const each of [jumps, owners]) each.delete(device);
+    }
   }
-  return { table, base: baseOf(chains.get(GUARD_CHAIN)), jumps, chains, counters };
+  return { table, base: baseOf(chains.get(GUARD_CHAIN)), jumps, owners, chains, counters };
 };
 
 /** The chains of a device that are there. */

@@ -67,16 +67,17 @@ const guardCommands = ({ device, chains }: PortGuard): readonly string[] => [
     ...rules.map((rule) => `add rule ${IN} ${name} ${rule}`),
   ]),
 ];
-const jumpCommand = ({ device }: PortGuard): string =>
-  `add element ${IN} ${GUARD_MAP} { "${device}" : jump ${guardChainOf(device)} }`;
+/** It says for which network, so that nothing is left of a port that went while the agent was away. */
+const jumpCommand = ({ device }: PortGuard, networkId: string): string =>
+  `add element ${IN} ${GUARD_MAP} { "${device}" comment "${networkId}" : jump ${guardChainOf(device)} }`;
 
 const guardReason = (portId: string): string => `port ${portId} may send from its own addresses`;
 
-/** Writes a port's rules in the place of those it had. `stale`: chains that it needs no more. */
+/** Writes a port's rules in the place of those it had. `stale`: chains it needs no more; `moves`: from another network. */
 export const guardPort = (
   guard: PortGuard,
   { networkId, portId }: { readonly networkId: string; readonly portId: string },
-  stale: readonly string[] = [],
+  { stale, moves }: { readonly stale: readonly string[]; readonly moves: boolean },
 ): Operation =>
   step(
     'guard-port',
@@ -84,7 +85,8 @@ export const guardPort = (
     [
       ...guardCommands(guard),
       ...stale.flatMap((name) => [`flush chain ${IN} ${name}`, `delete chain ${IN} ${name}`]),
-      jumpCommand(guard),
+      ...(moves ? [`delete element ${IN} ${GUARD_MAP} { "${guard.device}" }`] : []),
+      jumpCommand(guard, networkId),
     ],
     { networkId, portId, reason: guardReason(portId) },
     [TABLE_KEY],
@@ -92,7 +94,7 @@ export const guardPort = (
 
 /** As `guardPort`, a step for each command, to be looked at. */
 export const guardPortSteps = (guard: PortGuard, networkId: string, portId: string): readonly Operation[] =>
-  [...guardCommands(guard), jumpCommand(guard)].map((command) =>
+  [...guardCommands(guard), jumpCommand(guard, networkId)].map((command) =>
     step('guard-port', guardKey(guard.device), [command], { networkId, portId, reason: guardReason(portId) }),
   );
 

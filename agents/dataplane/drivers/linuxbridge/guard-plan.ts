@@ -30,7 +30,9 @@ export const planGuarded = (
   const { rules, deletions } = planGuards(
     intent,
     intent.ports.values(),
-    left.map(({ name }) => ({ device: name })),
+    [...new Set([...left.map(({ name }) => name), ...ownedBy(guards, intent.networkId)])]
+      .filter((device) => !devices.has(device))
+      .map((device) => ({ device })),
     guards,
   );
   return rules.length + deletions.length === 0 ? steps : [...rules, ...steps, ...deletions];
@@ -65,9 +67,14 @@ export const planGuardedRemoval = (
   known: ObservedGuards,
   steps: readonly Operation[],
 ): readonly Operation[] => {
-  const left = (owned.ports ?? []).map((device) => ({ device }));
+  const devices = new Set([...(owned.ports ?? []), ...ownedBy(known, owned.networkId)]);
+  const left = [...devices].map((device) => ({ device }));
   return [...steps, ...planGuards(owned, [], left, known).deletions];
 };
+
+/** Devices whose rules were written for a network. */
+const ownedBy = ({ owners }: ObservedGuards, networkId: string): readonly string[] =>
+  [...owners].flatMap(([device, owner]) => (owner === networkId ? [device] : []));
 
 const planGuards = (
   { networkId }: Pick<NetworkIntent, 'networkId'>,
@@ -86,8 +93,9 @@ const planGuards = (
     const { device, portId } = port;
     const guard = portGuard(port);
     isNeeded ||= guard !== undefined;
-    if (guard !== undefined && !isGuardedBy(observed, guard)) {
-      rules.push(guardPort(guard, { networkId, portId }, staleChains(observed, guard)));
+    if (guard !== undefined && !isGuardedBy(observed, guard, networkId)) {
+      const moves = (observed.owners.get(device) ?? networkId) !== networkId;
+      rules.push(guardPort(guard, { networkId, portId }, { stale: staleChains(observed, guard), moves }));
     } else if (guard === undefined && isKnown(observed, device)) {
       deletions.push(unguard(device, `port ${portId} may send what it likes`, portId));
     }
