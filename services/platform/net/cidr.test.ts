@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DomainError } from '#platform/errors/domain-error.ts';
-import { contains, overlaps, parseCidr } from './cidr.ts';
+import { contains, hostCidr, overlaps, parseCidr } from './cidr.ts';
 import type { Cidr } from './cidr.ts';
 import { bigIntToIp, parseIp } from './ip-address.ts';
 
@@ -86,4 +86,11 @@ test('throws nothing but DomainError, and what it takes it takes again', () => {
     }),
     { numRuns: 1_000 },
   );
+});
+
+test.each([
+  ['10.0.0.1', '10.0.0.1/32'],
+  ['2001:db8::1', '2001:db8::1/128'],
+])('the prefix of %s alone', (ip, text) => {
+  expect(hostCidr(parseIp('ip', ip))).toEqual(parseCidr('cidr', text));
 });
