@@ -76,8 +76,8 @@ describe('the trace of one boot on three hosts', () => {
     ];
     expect(outline(await bootTrace(port), port).split('\n')).toEqual([
       'h2: agent.port-up',
+      '  $ nft …',
       '  h2: agent.apply',
-      '    $ nft …',
       `    $ ip link set dev ${guest.tap} alias weft:port:${port.id} mtu 1450 master brq${network.id.slice(0, 11)}`,
       `    $ ip link set dev ${guest.tap} type bridge_slave learning off`,
       `    $ ip link set dev ${guest.tap} up`,
