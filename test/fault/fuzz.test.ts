@@ -5,8 +5,11 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AgentServiceService } from '#proto/weft/agent/v1/agent.ts';
+import { ExplainServiceService } from '#proto/weft/agent/v1/explain.ts';
 import { IpamServiceService } from '#proto/weft/ipam/v1/ipam.ts';
 import { L2populationServiceService } from '#proto/weft/l2pop/v1/l2pop.ts';
+import { DutyServiceService } from '#proto/weft/topology/v1/duty.ts';
+import { RouterServiceService } from '#proto/weft/topology/v1/router.ts';
 import { TopologyServiceService, type Network, type Port } from '#proto/weft/topology/v1/topology.ts';
 import type { MethodShape } from '#platform/rpc/definition.ts';
 import { inFlight } from '../bench/in-flight.ts';
@@ -41,12 +44,21 @@ type ServiceName = 'ipam' | 'topology' | 'l2pop' | 'agent';
 const METHODS: readonly (readonly [ServiceName, MethodShape])[] = [
   ...Object.values(IpamServiceService).map((method) => ['ipam', method] as const),
   ...Object.values(TopologyServiceService).map((method) => ['topology', method] as const),
+  ...Object.values(RouterServiceService).map((method) => ['topology', method] as const),
+  ...Object.values(DutyServiceService).map((method) => ['topology', method] as const),
   ...Object.values(L2populationServiceService).map((method) => ['l2pop', method] as const),
   ...Object.values(AgentServiceService).map((method) => ['agent', method] as const),
+  ...Object.values(ExplainServiceService).map((method) => ['agent', method] as const),
 ];
 
+/** They are given nothing that could be wrong. */
+const ASKS_NOTHING: ReadonlySet<string> = new Set([
+  AgentServiceService.getHostState.path,
+  ExplainServiceService.getHostPicture.path,
+]);
+
 /** They act at once on what exists, so they are not given ids of what exists. */
-const ACTS = /ReportPort|DetachPort|AttachPort|RegisterHost|RenewHostLease|ReportHostState/;
+const ACTS = /FloodDestination|ReportPort|DetachPort|AttachPort|RegisterHost|RenewHostLease|ReportHostState/;
 
 describe('bad input', () => {
   const stack = new AsyncDisposableStack();
@@ -107,8 +119,7 @@ describe('bad input', () => {
   test('is INVALID_ARGUMENT with the field, for every field of every method, and changes nothing', async () => {
     const requests = invalidRequests(protos, { network: network.id, subnet: subnetId, port: spare.id, host: 'h1' });
     const untried = METHODS.filter(
-      ([, { path }]) =>
-        path !== AgentServiceService.getHostState.path && !requests.some(({ method }) => method.path === path),
+      ([, { path }]) => !ASKS_NOTHING.has(path) && !requests.some(({ method }) => method.path === path),
     );
     expect(untried.map(([, { path }]) => path)).toEqual([]);
     await unchangedBy(async () => {

@@ -11,6 +11,7 @@ import {
 } from '#proto/weft/agent/v1/explain.ts';
 import { Driver } from '#proto/weft/type/v1/network.ts';
 import { invalidField } from '#platform/errors/domain-error.ts';
+import { parseUuid } from '#platform/net/names.ts';
 import { service, unary, type RpcService } from '#platform/rpc/handlers.ts';
 import type { Explain, Explained } from '../explain/explain.ts';
 import { nameOf, type ObjectNames } from '../explain/host-facts.ts';
@@ -51,6 +52,7 @@ export const explainService = (explain: Explain): RpcService =>
       if (!OBJECT_KINDS.includes(object_kind))
         throw invalidField('object_kind', object_kind, 'is not network, port, router, overlay or empty');
       if (object_kind !== '' && object_id === '') throw invalidField('object_id', '', 'is required with object_kind');
+      if (object_kind !== '' && object_kind !== 'overlay') parseUuid('object_id', object_id);
       const explained = await explain.list(object_kind, object_id, signal);
       const things = explained.things.map((thing) => ({ ...thing, changes: thing.changes.slice(0, 1) }));
       return { things: toWireThings({ ...explained, things }) };

@@ -4,7 +4,9 @@ import { IpamServiceService } from '#proto/weft/ipam/v1/ipam.ts';
 import { L2populationServiceService } from '#proto/weft/l2pop/v1/l2pop.ts';
 import { TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
 import type { MethodShape } from '#platform/rpc/definition.ts';
+import { routerCases, type Spoilt } from './invalid-router-requests.ts';
 import type { Protos } from './protos.ts';
+import { cidrs, devices, hosts, ids, ips, LONG, macs, masks, names, SHELL, sizes, tokens } from './wrong-values.ts';
 
 /** What exists and valid requests may name. */
 export interface Existing {
@@ -23,60 +25,6 @@ export interface InvalidRequest {
   readonly field: string;
   readonly title: string;
 }
-
-/** A valid request of one method, and the fields to be spoilt with what to put there. */
-interface Spoilt {
-  readonly service: InvalidRequest['service'];
-  readonly method: MethodShape;
-  readonly request: Readonly<Record<string, unknown>>;
-  readonly spoil: Readonly<Record<string, readonly unknown[]>>;
-}
-
-const LONG = 'n'.repeat(256);
-const SHELL = '$(reboot); `reboot` | reboot && reboot';
-const ids = ['x', SHELL, '\u0000', '00000000-0000-0000-0000-00000000000g', '../..', LONG, '*', '>'];
-const hosts = [SHELL, '-h1', 'h1..h2', 'h 1', '>', '*', 'h1\n', 'é', 'h'.repeat(64)];
-const names = [LONG, 'a\u0000b', 'line\nbreak', '\u2028'];
-const macs = [
-  'x',
-  'ff:ff:ff:ff:ff:ff',
-  '01:00:5e:00:00:01',
-  '00:00:00:00:00:00',
-  'fa:16:3e:00:00',
-  'fa:16:3e:00:00:00:00',
-  SHELL,
-];
-const ips = [
-  'x',
-  '256.1.1.1',
-  '1.2.3',
-  '1.2.3.4/24',
-  '::g',
-  'fe80::1%eth0',
-  '01.2.3.4',
-  SHELL,
-  '224.0.0.1',
-  'ff02::1',
-  '0.0.0.0',
-  '::',
-];
-const cidrs = [
-  'x',
-  '172.16.9.1/24',
-  '172.16.9.0/33',
-  '172.16.9.0',
-  '172.16.9.0/-1',
-  '2001:db8::1/64',
-  '2001:db8::/129',
-  '/24',
-  SHELL,
-];
-const devices = ['sixteen-bytes-16', 'a b', 'a/b', '..', 'a\nlink delete dev eth0', '-force', '"', '#', 'tap%d', 'all'];
-const masks = [['nonsense'], ['id', 'etag; drop'], ['*', SHELL], ['__proto__'], ['constructor'], ['']].map((paths) => ({
-  paths,
-}));
-const tokens = ['x', SHELL, Buffer.from('[1,2').toString('base64url'), 'A'.repeat(10_000)];
-const sizes = [-1, -(2 ** 31)];
 
 /** Every method with something that it must refuse, and the field to be named. */
 export const invalidRequests = (
@@ -362,6 +310,8 @@ export const invalidRequests = (
     agent(A.detachPort, {}, { port_id: ids }),
     agent(A.watchEvents, {}, { kinds: [['EVENT_KIND_UNSPECIFIED']] }),
     agent(A.resync, {}, { network_id: ids }),
+    agent(A.getPortSecurity, {}, { port_id: ids }),
+    ...routerCases({ network, subnet, port, host }),
   ];
   return cases.flatMap(({ service, method, request, spoil }) =>
     Object.entries(spoil).flatMap(([field, values]) =>

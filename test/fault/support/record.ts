@@ -26,7 +26,12 @@ export const wholeRecord = async (connections: Connections): Promise<Readonly<Re
   );
   const states = (await allPages(async (page) => l2pop.listNetworkStates(page))).flatMap((page) => page.networks);
   const hosts = (await allPages(async (page) => topology.listHosts(page))).flatMap((page) => page.hosts);
+  const routers = await connections.routers();
   return {
+    routers: (await allPages(async (page) => routers.listRouters({ ...page, name: '' }))).flatMap(
+      (page) => page.routers,
+    ),
+    floatingIps: (await allPages(async (page) => routers.listFloatingIps(page))).flatMap((page) => page.floating_ips),
     subnets,
     leases,
     segmentRanges: (await allPages(async (page) => ipam.listSegmentRanges(page))).flatMap(
