@@ -304,7 +304,9 @@ export class HostAgent implements Component {
   }
 
   async #reportOnce(): Promise<void> {
-    const held = this.networks.all.flatMap((worker) => (worker.table.isOverlay ? [[worker, worker.held] as const] : []));
+    const held = this.networks.all.flatMap((worker) =>
+      worker.table.isOverlay ? [[worker, worker.held] as const] : [],
+    );
     const advices = await this.#tools.source.report(
       held.map(([, each]) => each),
       this.#halt.signal,

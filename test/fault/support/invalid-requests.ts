@@ -4,27 +4,10 @@ import { IpamServiceService } from '#proto/weft/ipam/v1/ipam.ts';
 import { L2populationServiceService } from '#proto/weft/l2pop/v1/l2pop.ts';
 import { TopologyServiceService } from '#proto/weft/topology/v1/topology.ts';
 import type { MethodShape } from '#platform/rpc/definition.ts';
-import { routerCases, type Spoilt } from './invalid-router-requests.ts';
+import { routerCases } from './invalid-router-requests.ts';
 import type { Protos } from './protos.ts';
+import type { Existing, InvalidRequest, Spoilt } from './spoilt.ts';
 import { cidrs, devices, hosts, ids, ips, LONG, macs, masks, names, SHELL, sizes, tokens } from './wrong-values.ts';
-
-/** What exists and valid requests may name. */
-export interface Existing {
-  readonly network: string;
-  readonly subnet: string;
-  readonly port: string;
-  readonly host: string;
-}
-
-/** A request that is right but for one field. */
-export interface InvalidRequest {
-  readonly service: 'ipam' | 'topology' | 'l2pop' | 'agent';
-  readonly method: MethodShape;
-  readonly bytes: Uint8Array;
-  /** What the violation must name. */
-  readonly field: string;
-  readonly title: string;
-}
 
 /** Every method with something that it must refuse, and the field to be named. */
 export const invalidRequests = (

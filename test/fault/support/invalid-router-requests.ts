@@ -3,16 +3,8 @@ import { ExplainServiceService } from '#proto/weft/agent/v1/explain.ts';
 import { DutyServiceService } from '#proto/weft/topology/v1/duty.ts';
 import { RouterServiceService } from '#proto/weft/topology/v1/router.ts';
 import type { MethodShape } from '#platform/rpc/definition.ts';
-import type { Existing, InvalidRequest } from './invalid-requests.ts';
+import type { Existing, Spoilt } from './spoilt.ts';
 import { cidrs, hosts, ids, ips, LONG, masks, names, SHELL, sizes, tokens } from './wrong-values.ts';
-
-/** A valid request of one method, and the fields to be spoilt with what to put there. */
-export interface Spoilt {
-  readonly service: InvalidRequest['service'];
-  readonly method: MethodShape;
-  readonly request: Readonly<Record<string, unknown>>;
-  readonly spoil: Readonly<Record<string, readonly unknown[]>>;
-}
 
 const R = RouterServiceService;
 const E = ExplainServiceService;
