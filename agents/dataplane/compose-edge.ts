@@ -8,6 +8,7 @@ import { DhcpService } from './edge/dhcp/service.ts';
 import { RouterService } from './edge/router/service.ts';
 import { DutySource, type PortSecurityListener } from './intake/duty-source.ts';
 import { DutyStore } from './intake/duty-store.ts';
+import type { Edge } from './model/edge.ts';
 import type { RouterDuty } from './model/router-duty.ts';
 import type { StateFiles } from './model/state-files.ts';
 import type { EventLog } from './reconcile/event-log.ts';
@@ -28,7 +29,7 @@ export const composeEdge = (
   config: AgentConfig,
   { files, events, ports }: EdgeShares,
   log: Log,
-): { readonly components: readonly Component[]; readonly operations: () => number } => {
+): { readonly components: readonly Component[]; readonly edge: Edge } => {
   const { hostId, stateDir, startGraceMs } = config;
   const tools: EdgeDutiesTools = {
     ...{ hostId, events, log, timing: config },
@@ -64,6 +65,9 @@ export const composeEdge = (
   };
   return {
     components: [connection, dhcp, watching, routers, source],
-    operations: () => dhcp.operations + routers.operations,
+    edge: {
+      operations: () => dhcp.operations + routers.operations,
+      plan: async (signal) => (await Promise.all([dhcp.plan(signal), routers.plan(signal)])).flat(),
+    },
   };
 };

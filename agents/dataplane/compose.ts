@@ -164,7 +164,7 @@ export const composeAgent = async (
     },
   };
   const shares = { database, files, events: agent.events };
-  const edge = composeEdge(config, { files, events: agent.events, ports: agent }, log);
+  const { edge, components: edgeComponents } = composeEdge(config, { files, events: agent.events, ports: agent }, log);
   const overlays = composeOverlays(config, shares, log);
   const explain = composeExplain(config, { ...shares, mesh: { agent, dataplane } }, log);
   const persistence = composePersistence(config, shares, overlays.component, log);
@@ -193,11 +193,11 @@ export const composeAgent = async (
   );
   return {
     components: [
-      ...[clients, nats, ovsdb, explain.component, dataplane, libvirt.records, agent, catchUp, ...edge.components],
+      ...[clients, nats, ovsdb, explain.component, dataplane, libvirt.records, agent, catchUp, ...edgeComponents],
       ...[overlays.component, persistence.component, ...libvirt.components],
     ],
     services: [
-      agentService({ agent, dataplane, host, underlayMtu, edgeOperations: edge.operations }),
+      agentService({ agent, dataplane, host, underlayMtu, edge }),
       ...[overlays.service, persistence.service, hostCheck, libvirt.service, explain.service],
     ],
   };

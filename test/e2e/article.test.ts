@@ -37,6 +37,10 @@ describe('the way to a self-service network with a router, step by step', { time
     await replay.forward();
     const text = said.join('\n');
     for (const command of ARTICLE_COMMANDS) expect(text).toMatch(command);
+    for (const host of lab.hosts) {
+      const { operations } = await (await lab.connections.agent(host)).plan({ network_id: '' });
+      expect(operations).toEqual([]);
+    }
   });
 
   test('every step is taken back, to nothing left', async () => {

@@ -11,6 +11,7 @@ import { DomainError, invalidField } from '#platform/errors/domain-error.ts';
 import { ipVersion, parseUnicastIp } from '#platform/net/ip-address.ts';
 import { parseDeviceName, parseUuid } from '#platform/net/names.ts';
 import { service, serverStream, unary, type RpcService } from '#platform/rpc/handlers.ts';
+import type { Edge } from '../model/edge.ts';
 import type { Dataplane } from '../model/host.ts';
 import type { HostIdentity } from '../model/intent.ts';
 import { commandOf } from '../model/operation.ts';
@@ -27,13 +28,12 @@ export interface AgentApiTools {
   readonly dataplane: Dataplane;
   readonly host: HostIdentity;
   readonly underlayMtu: number;
-  /** Operations done for what the host serves besides forwarding. */
-  readonly edgeOperations: () => number;
+  readonly edge: Edge;
 }
 
 /** weft.agent.v1 over one host's agent. */
 export const agentService = (tools: AgentApiTools): RpcService => {
-  const { agent, dataplane, host, underlayMtu, edgeOperations } = tools;
+  const { agent, dataplane, host, underlayMtu, edge } = tools;
 
   const workersFor = (networkId: string): readonly NetworkWorker[] =>
     networkId === '' ? agent.networks.all : [agent.networks.require(parseUuid('network_id', networkId))];
@@ -63,7 +63,7 @@ export const agentService = (tools: AgentApiTools): RpcService => {
         ports: agent.devices.views.map(toWirePort),
         control_plane: agent.controlPlane,
         epoch: agent.epoch,
-        operation_count: String(agent.operations + edgeOperations()),
+        operation_count: String(agent.operations + edge.operations()),
         start_time: agent.startTime.toISOString(),
       };
       return await Promise.resolve(state);
@@ -71,8 +71,9 @@ export const agentService = (tools: AgentApiTools): RpcService => {
 
     plan: unary(async (request, { signal }) => {
       const plans = await Promise.all(workersFor(request.network_id).map(async (worker) => worker.plan(signal)));
-      const shared = request.network_id === '' ? ((await dataplane.planShared?.(signal)) ?? []) : [];
-      return { operations: [...shared, ...plans.flat()].map(toWireOperation) };
+      if (request.network_id !== '') return { operations: plans.flat().map(toWireOperation) };
+      const shared = (await dataplane.planShared?.(signal)) ?? [];
+      return { operations: [...shared, ...plans.flat(), ...(await edge.plan(signal))].map(toWireOperation) };
     }),
 
     apply: unary(async (request) => {

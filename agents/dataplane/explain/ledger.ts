@@ -130,13 +130,14 @@ export class Ledger {
     const lines: Line[] = [];
     // Of rows there may be tens of thousands at once: what a command is about is asked once for all of a kind.
     const rows = new Map<string, { operation: Operation; count: number }>();
-    for (const { operation, error } of outcomes) {
+    for (const { operation, error, time = occasion.time } of outcomes) {
       if (error !== undefined || this.#seen.has(operation)) continue;
       this.#seen.add(operation);
       const crowd = crowdOf(operation);
       if (crowd === undefined) {
         const things = subjectsOf(operation);
-        if (things.length > 0) lines.push({ s: things.map(keyOf), n: 1, c: changeOf(occasion, operation, things) });
+        if (things.length > 0)
+          lines.push({ s: things.map(keyOf), n: 1, c: changeOf({ ...occasion, time }, operation, things) });
         continue;
       }
       const known = rows.get(crowd);

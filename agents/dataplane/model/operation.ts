@@ -18,6 +18,8 @@ export interface Operation {
 export interface Outcome {
   readonly operation: Operation;
   readonly error?: string;
+  /** When it was done, in milliseconds since 1970, where others are done before it is told. */
+  readonly time?: number;
 }
 
 /** What a shell takes as it stands. */

@@ -42,12 +42,13 @@ export const applySteps = async (
       else skipped.set(step, `not tried: ${missing} failed`);
     }
     const errors = ready.length === 0 ? [] : await applyGroup(tools, ready, signal);
+    const time = Date.now();
     const said = new Map(ready.map((step, index) => [step, errors[index]]));
     for (const step of group) {
       const words = skipped.get(step) ?? said.get(step);
       const error = words !== undefined && step.kind.startsWith('delete-') && GONE.test(words) ? undefined : words;
       if (error !== undefined) failed.add(step.key);
-      outcomes.push(error === undefined ? { operation: step } : { operation: step, error });
+      outcomes.push({ operation: step, time, ...(error !== undefined && { error }) });
     }
   }
   return outcomes;

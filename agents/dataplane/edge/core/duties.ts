@@ -1,6 +1,7 @@
 import type { Component } from '#platform/lifecycle/component.ts';
 import type { NamespaceWatch } from '../../sys/namespace-watch.ts';
 import type { DutyListener } from '../../model/duty-listener.ts';
+import type { Operation } from '../../model/operation.ts';
 import { idOfNamespace, namespaceName } from './names.ts';
 import { EdgeWorker } from './worker.ts';
 import type { EdgeService, EdgeWorkerTools } from './worker.ts';
@@ -39,6 +40,11 @@ export class EdgeDuties<Duty> implements Component, DutyListener<Duty> {
   /** What is served now. */
   get all(): readonly Duty[] {
     return [...this.#workers.values()].flatMap(({ duty }) => (duty === undefined ? [] : [duty]));
+  }
+
+  /** What would be done now for all of them. */
+  async plan(signal: AbortSignal): Promise<readonly Operation[]> {
+    return (await Promise.all([...this.#workers.values()].map(async (worker) => worker.plan(signal)))).flat();
   }
 
   async start(): Promise<void> {

@@ -84,6 +84,13 @@ export class EdgeWorker<Duty> {
     return this.#operations;
   }
 
+  /** What would be done now. Rejects with why it cannot be made right. */
+  async plan(signal: AbortSignal): Promise<readonly EdgeStep[]> {
+    return this.#duty === undefined
+      ? await this.#service.lookRemoval(this.id, signal)
+      : await this.#service.look(this.#duty, signal);
+  }
+
   /** Serves this from now on. */
   set(duty: Duty): void {
     this.#duty = duty;
