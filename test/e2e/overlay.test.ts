@@ -117,7 +117,7 @@ describe.each(['ipv4', 'ipv6'] as const)('an overlay over %s', (underlay) => {
     });
     const jumbo = await lab.network({ name: 'jumbo', mtu: 8950 });
     for (const [name, refused, words] of [
-      ['rf', flat, /cannot serve networks of type flat/],
+      ['rf', flat, /host h2 has no way to physical network provider/],
       ['rj', jumbo, /network MTU 8950 .* need an underlay MTU of 90[02]0, host h2 has 1500/],
     ] as const) {
       const refusedPort = await lab.port(refused);

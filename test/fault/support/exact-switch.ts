@@ -14,11 +14,15 @@ interface Local {
   readonly guests: readonly string[];
   /** Devices whose frames are the network's. */
   readonly from: readonly string[];
+  /** Devices whose frames are held against what their port may send. */
+  readonly checked: readonly string[];
   /** Devices that get copies of what is for all, of each list. */
   readonly copies: readonly (readonly string[])[];
   /** Flows from or to ports without a name. */
   readonly strays: readonly string[];
 }
+
+const IN_PORT = /in_port="?([^",\s]+)/;
 
 const localOf = (flows: readonly string[]): Local => {
   const outputs = (flow: string): readonly string[] =>
@@ -29,7 +33,13 @@ const localOf = (flows: readonly string[]): Local => {
     guests: flows
       .filter((flow) => flow.includes('table=unicast') && devices(flow).length > 0)
       .map((flow) => `${found(flow, /dl_dst=([0-9a-f:]{17})/)} ${devices(flow).join(' ')}`),
-    from: flows.map((flow) => found(flow, /in_port="?([^",\s]+)/)).filter((device) => device !== ''),
+    from: flows
+      .filter((flow) => flow.includes('table=classify'))
+      .map((flow) => found(flow, IN_PORT))
+      .filter((device) => device !== ''),
+    checked: [
+      ...new Set(flows.filter((flow) => flow.includes('table="anti_spoof"')).map((flow) => found(flow, IN_PORT))),
+    ],
     copies: flows.filter((flow) => flow.includes('table=flood')).map(devices),
     strays: flows.filter((flow) => outputs(flow).some((to) => /^\d+$/.test(to)) || /in_port=\d/.test(flow)),
   };
@@ -46,7 +56,7 @@ export const switchWrongs = async (
   const remote = local.length === 0 ? [] : entries.filter(({ vtep }) => vtep?.host_id !== host);
   const own = local.map(({ port_id }) => tapOf(port_id));
   const { fdb, neighbours, flood } = await switchTables(lab, host, vni);
-  const { guests, from, copies, strays } = localOf(
+  const { guests, from, checked, copies, strays } = localOf(
     await switchFlows(lab, host, `cookie=0x77656674${vni.toString(16).padStart(8, '0')}/-1`),
   );
   const ports = (await inPlace({ lab, host }, ['ovs-vsctl', 'list-ports', 'br-int'])).split('\n');
@@ -73,6 +83,7 @@ export const switchWrongs = async (
       guests,
     ),
     ...difference(`${host} from`, own, counted(from)),
+    ...difference(`${host} checked`, own, counted(checked)),
     ...copies.flatMap((list) => difference(`${host} copies`, own, counted(list))),
     ...(copies.length === (local.length === 0 ? 0 : 2) ? [] : [`${host}: ${copies.length.toString()} flood lists`]),
     ...strays.map((flow) => `${host}: ${flow}`),
