@@ -36,7 +36,7 @@ describe('flows that were changed by hand', () => {
       .sort();
 
   beforeAll(async () => {
-    weft = await LabWeft.up({ name: 'wcs', hosts: 2, drivers: ['ovs', 'linuxbridge'], agentFlags: FLAGS });
+    weft = await LabWeft.up({ name: 'wff', hosts: 2, drivers: ['ovs', 'linuxbridge'], agentFlags: FLAGS });
     network = await weft.network();
     vni = network.segmentation_id.toString();
     await weft.subnet(network, '172.16.1.0/24');

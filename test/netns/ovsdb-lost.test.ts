@@ -22,7 +22,7 @@ const soon = (ms = 5_000): AbortSignal => AbortSignal.timeout(ms);
 let ovs: Ovs;
 
 beforeAll(async () => {
-  ovs = await startOvs({ name: 'wdb' });
+  ovs = await startOvs({ name: 'wdl' });
 });
 
 afterAll(async () => {
