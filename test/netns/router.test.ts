@@ -49,6 +49,8 @@ const second: RouterDuty = routerDuty({
   floating: [],
 });
 
+const FORMER = '02:00:00:00:00:99';
+
 const tapOf = (number: number): string => `tap${idOf(at(number)).slice(0, 11)}`;
 
 /** What plugs taps on a real host: into their network's bridge, and up. */
@@ -91,9 +93,22 @@ test('two routers with one range inside: translation, floating addresses, drift,
   const { host, outside, seven, eight, nine, other } = await world(namespaces);
   const router = insideOf(first().routerId);
   {
+    // Who had these addresses before: only a gratuitous ARP tells that it is somebody else now.
+    const taken = ['172.32.0.101', '172.32.0.150'];
+    for (const address of taken) {
+      await outside.must('ip', 'neigh', 'replace', address, 'lladdr', FORMER, 'dev', 'eth0', 'nud', 'stale');
+    }
+    await seven.must('ip', 'neigh', 'replace', '172.16.1.1', 'lladdr', FORMER, 'dev', 'eth0', 'nud', 'stale');
     await using edge = await startEdge(host, state.path);
     edge.duties.replace([first(), second], true);
     await plug(host);
+    await eventually('those who knew somebody else by its addresses know better', async () => {
+      const known = await Promise.all([
+        ...taken.map(async (address) => outside.must('ip', 'neigh', 'show', address)),
+        seven.must('ip', 'neigh', 'show', '172.16.1.1'),
+      ]);
+      return known.every((line) => line.includes('lladdr') && !line.includes(FORMER));
+    });
 
     // Inside, outside, and what outside sees.
     await eventually('the gateway', async () => answers(seven, '172.16.1.1'));
