@@ -1,7 +1,10 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run as weft } from '../../cli/run.ts';
 import { articleLab, ArticleReplay } from '../article/replay.ts';
+import { deviceNames, inPlace, tryInPlace } from '../system/kernel.ts';
 import type { LabWeft } from '../system/lab-weft.ts';
 
 const LAB = 'wart';
@@ -44,9 +47,20 @@ describe('the way to a self-service network with a router, step by step', { time
   });
 
   test('every step is taken back, to nothing left', async () => {
+    const devices = async (host: string): Promise<readonly string[]> => (await deviceNames(LAB, host)).toSorted();
     await replay.backward();
+    for (const host of lab.hosts) {
+      expect(await devices(host)).toEqual(['eth0', 'eth1', 'lo', 'mgmt0']);
+      expect(await inPlace({ lab: LAB, host }, ['ip', 'netns', 'list'])).toBe('');
+      expect(await inPlace({ lab: LAB, host }, ['nft', 'list', 'ruleset'])).not.toContain('tap');
+      const { stdout } = await tryInPlace({ lab: LAB, host }, ['pgrep', '-af', 'dnsmasq.*(c1997735|34078f0c)-']);
+      expect(stdout.split('\n').filter((line) => line !== '' && !line.includes('pgrep'))).toEqual([]);
+      expect(await left(join(lab.lab.stateDir, 'data', host, 'agent', 'dhcp'))).toEqual([]);
+    }
   });
 });
+
+const left = async (folder: string): Promise<readonly string[]> => await readdir(folder).catch(() => []);
 
 /** What the article shows as typed by nobody knows whom: each is told, with what led to it. */
 const ARTICLE_COMMANDS = [
