@@ -9,7 +9,6 @@ import { ping } from '../system/traffic.ts';
 
 const GATEWAYS = ['172.32.0.1', '2001:db8:32::1'];
 const INTERNET = ['198.51.100.1', '2001:db8:5511::1'];
-const MINE = '172.32.0.44/24';
 const signal = (): AbortSignal => AbortSignal.timeout(20_000);
 
 const eventually = async (what: string, condition: () => Promise<boolean>): Promise<void> => {
@@ -32,7 +31,7 @@ describe('networks on a physical network', () => {
         providerGateway: GATEWAYS.map((address) => `${address}/${address.includes(':') ? '64' : '24'}`),
         agentFlags: (host) => [
           ...['--audit-spacing-ms', '300', '--report-interval-ms', '500'],
-          ...(host === 'mover' ? ['--move-addresses', '--move-back-ms', '1000'] : []),
+          ...(['mover', 'other'].includes(host) ? ['--move-addresses', '--move-back-ms', '1000'] : []),
         ],
       }),
     );
@@ -142,48 +141,82 @@ describe('networks on a physical network', () => {
     expect(await on('switch', 'ovs-vsctl', 'list-ports', 'br-int')).not.toContain('int-');
   });
 
-  test("do not cut the host's own address off, unless they may take it along; and give it back", async () => {
-    for (const host of ['bridge', 'mover']) {
-      await on(host, 'ip', 'address', 'add', MINE, 'dev', 'eth1');
-      await on(host, 'ip', 'route', 'add', 'default', 'via', '172.32.0.1');
-    }
-    const refused = await boot('g1', 'bridge', flat);
-    expect(await statusOf(refused, Status.STATUS_ERROR)).toContain(
-      `eth1 of host bridge carries the host's own address ${MINE}`,
-    );
-    expect(await masterOf('bridge', 'eth1')).toBeUndefined();
-    await on('bridge', 'ip', 'address', 'del', MINE, 'dev', 'eth1');
-    await statusOf(refused, Status.STATUS_ACTIVE);
-    await reaches('g1', ['172.32.0.1']);
+  /** What bears the host's address while the network is there, of hosts of both kinds. */
+  const KINDS = [
+    { driver: 'Linux bridges', strict: 'bridge', mover: 'mover', n: 44, home: () => `brq${flat.id.slice(0, 11)}` },
+    { driver: 'Open vSwitch', strict: 'switch', mover: 'other', n: 45, home: () => 'br-provider' },
+  ] as const;
+  const isOut = async (host: string): Promise<boolean> =>
+    host === 'other' ? !(await bridges(host)).includes('br-provider') : (await masterOf(host, 'eth1')) === undefined;
+  const fromGateway = async (address: string, count: number): Promise<string> =>
+    (
+      await tryInPlace({ lab: weft.name, host: 'gateway' }, [
+        ...['ping', '-n', '-q', '-i', '0.05', '-W', '1', '-c', count.toString(), address],
+      ])
+    ).stdout;
 
-    await boot('g2', 'mover', flat);
-    const bridge = `brq${flat.id.slice(0, 11)}`;
-    await eventually('the address has moved', async () => has('mover', bridge, MINE));
-    expect(await on('mover', 'ip', 'route', 'show', 'default')).toContain(`via 172.32.0.1 dev ${bridge}`);
-    await on('mover', 'ping', '-c', '1', '-W', '2', '198.51.100.1');
-    await reaches('g2', ['172.32.0.44']);
-    await weft.kill('g2');
-    await eventually('the address is back', async () => has('mover', 'eth1', MINE));
-    expect(await on('mover', 'ip', 'route', 'show', 'default')).toContain('via 172.32.0.1 dev eth1');
-  });
+  test.each(KINDS)(
+    "do not cut the host's own address off with $driver, unless they may take it along; and give it back",
+    async ({ strict, mover, n, home }) => {
+      if (mover === 'other') await weft.kill('t2');
+      await eventually('nothing is on the wire', async () => isOut(mover));
+      const [mine, strange] = [`172.32.0.${n.toString()}`, `172.32.0.${(n + 10).toString()}/24`];
+      const mine6 = `2001:db8:32::${n.toString()}`;
+      await on(strict, 'ip', 'address', 'add', strange, 'dev', 'eth1');
+      await on(mover, 'ip', 'address', 'add', `${mine}/24`, 'dev', 'eth1');
+      for (const device of ['default', 'eth1'])
+        await on(mover, 'sysctl', '-q', '-w', `net.ipv6.conf.${device}.disable_ipv6=0`);
+      await on(mover, 'ip', 'address', 'add', `${mine6}/64`, 'dev', 'eth1', 'nodad');
+      await on(mover, 'ip', 'route', 'add', 'default', 'via', '172.32.0.1');
+      const refused = await boot(`${strict}-1`, strict, flat);
+      expect(await statusOf(refused, Status.STATUS_ERROR)).toContain(
+        `eth1 of host ${strict} carries the host's own address ${strange}`,
+      );
+      await on(strict, 'ip', 'address', 'del', strange, 'dev', 'eth1');
+      await statusOf(refused, Status.STATUS_ACTIVE);
+      await reaches(`${strict}-1`, ['172.32.0.1']);
 
-  test('give an address back at once when the control plane is not reached any more', async () => {
-    // The way to the control plane hangs by the address, as on a host that has but one interface.
-    const way = '10.254.0.1/32';
-    await on('mover', 'ip', 'route', 'add', way, 'dev', 'mgmt0', 'src', MINE.slice(0, -3));
-    await on('mover', 'ip', 'route', 'add', 'blackhole', way, 'metric', '1000');
-    const script = [
-      `while ip route show ${way} | grep -q mgmt0; do sleep 0.02; done`,
-      `until ip address show dev eth1 | grep -q ${MINE}; do sleep 0.02; done`,
-      `ip route del blackhole ${way}`,
-    ].join('; ');
-    const cutting = on('mover', 'sh', '-c', script);
-    const port = await boot('g3', 'mover', flat);
-    await cutting;
-    expect(await statusOf(port, Status.STATUS_ERROR)).toMatch(
-      /moved to its bridge and back again: .*not reached within 1000 ms/,
-    );
-    expect(await masterOf('mover', 'eth1')).toBeUndefined();
-    expect(await on('mover', 'ip', 'route', 'show', 'default')).toContain('via 172.32.0.1 dev eth1');
-  });
+      const meanwhile = fromGateway(mine, 50);
+      const guest = `${mover}-1`;
+      await boot(guest, mover, flat);
+      await eventually('the address has moved', async () => has(mover, home(), mine));
+      expect(await has(mover, home(), mine6)).toBe(true);
+      expect(await has(mover, 'eth1', mine)).toBe(false);
+      expect(await on(mover, 'ip', 'route', 'show', 'default')).toContain(`via 172.32.0.1 dev ${home()}`);
+      await on(mover, 'ping', '-c', '1', '-W', '2', '198.51.100.1');
+      await reaches(guest, [mine, mine6]);
+      for (const address of [mine, mine6]) expect(await fromGateway(address, 5)).toContain(' 5 received, 0%');
+      expect(await (await weft.connections.agent(mover)).plan({ network_id: '' })).toEqual({ operations: [] });
+      await weft.kill(guest);
+      await eventually('the address is back', async () => (await has(mover, 'eth1', mine)) && (await isOut(mover)));
+      expect(await has(mover, 'eth1', mine6)).toBe(true);
+      expect(await on(mover, 'ip', 'route', 'show', 'default')).toContain('via 172.32.0.1 dev eth1');
+      for (const address of [mine, mine6]) expect(await fromGateway(address, 5)).toContain(' 5 received, 0%');
+      expect(Number(/ (?<received>\d+) received/.exec(await meanwhile)?.groups?.['received'])).toBeGreaterThan(40);
+    },
+  );
+
+  test.each(KINDS)(
+    'give an address back at once with $driver when the control plane is not reached any more',
+    async ({ mover, n }) => {
+      const mine = `172.32.0.${n.toString()}`;
+      // The way to the control plane hangs by the address, as on a host that has but one interface.
+      const way = '10.254.0.1/32';
+      await on(mover, 'ip', 'route', 'add', way, 'dev', 'mgmt0', 'src', mine);
+      await on(mover, 'ip', 'route', 'add', 'blackhole', way, 'metric', '1000');
+      const script = [
+        `while ip route show ${way} | grep -q mgmt0; do sleep 0.02; done`,
+        `until ip address show dev eth1 | grep -q ${mine}/; do sleep 0.02; done`,
+        `ip route del blackhole ${way}`,
+      ].join('; ');
+      const cutting = on(mover, 'sh', '-c', script);
+      const port = await boot(`${mover}-2`, mover, flat);
+      await cutting;
+      expect(await statusOf(port, Status.STATUS_ERROR)).toMatch(
+        /moved to its bridge and back again: .*not reached within 1000 ms/,
+      );
+      await eventually('the interface is out', async () => isOut(mover));
+      expect(await on(mover, 'ip', 'route', 'show', 'default')).toContain('via 172.32.0.1 dev eth1');
+    },
+  );
 });

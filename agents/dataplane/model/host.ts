@@ -107,6 +107,15 @@ export interface OwnedNetwork {
   readonly ports?: readonly string[];
   /** The bridge to its physical network; `isLast` when no other network here needs it. */
   readonly providerBridge?: { readonly name: string; readonly isOurs: boolean; readonly isLast: boolean };
-  /** What of the host's own its bridge bears, and the interface that it came from. */
-  readonly home?: { readonly at: HostInterface; readonly routes: readonly InterfaceRoute[]; readonly of: string };
+  readonly home?: OwnedHome;
+}
+
+/** What of the host's own a bridge bears. */
+export interface OwnedHome {
+  readonly at: HostInterface;
+  readonly routes: readonly InterfaceRoute[];
+  /** The interface that it came from. */
+  readonly of: string;
+  /** Settings of that, as `name=value`, that it has to have again first. */
+  readonly settings?: readonly string[];
 }

@@ -6,10 +6,10 @@ import type { Operation, Outcome } from '../../model/operation.ts';
 import type { SpoofedFrames } from '../../model/port-security.ts';
 import { NO_UPLINKS } from '../../model/uplinks.ts';
 import type { UplinkSettings } from '../../model/uplinks.ts';
+import { AddressMoves } from '../../sys/address-moves.ts';
 import { BatchChild } from '../../sys/batch-child.ts';
 import { HostCommands } from '../../sys/command.ts';
 import { ownSysctl, sysctlByCommand } from '../../sys/sysctl.ts';
-import { AddressMoves } from './address-moves.ts';
 import { applyOperations } from './apply.ts';
 import type { Tools } from './apply.ts';
 import { devicesOf } from './devices.ts';
@@ -64,8 +64,8 @@ export class LinuxBridgeDataplane implements Dataplane<GuardedNetwork>, Componen
     this.#uplinkDevices = new Set(uplinks.mappings.values());
     this.#moves = new AddressMoves({
       settings: uplinks,
-      undo: async (lines, signal) => {
-        await this.#ip.run(lines, signal);
+      undo: async (device, lines, signal) => {
+        await this.#ip.run([`link set dev ${device} nomaster`, ...lines], signal);
       },
       log,
     });

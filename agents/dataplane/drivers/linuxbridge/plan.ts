@@ -7,7 +7,7 @@ import type { ObservedBridgeNetwork } from './observed.ts';
 import { linkKey } from './operations.ts';
 import { devicesOfChange, isPluggedAnew } from '../../plan/changes.ts';
 import { planChangedRows, planRows } from './row-plan.ts';
-import { giveBackOperations } from './uplink-plan.ts';
+import { giveBackOperations } from '../../plan/address-moves.ts';
 
 /**
  * Desired minus observed, in order: links, rows that carry traffic, flood rows, and only then what is no longer needed.

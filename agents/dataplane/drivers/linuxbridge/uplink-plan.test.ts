@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { NetworkIntent, ProviderSegment } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
+import { moveBackLines, movedDevice } from '../../plan/address-moves.ts';
 import { arbitraryWorld, DEVICES, HOST, PROVIDERS, providerChangeOf, providerIntentOf } from '../../testing/worlds.ts';
 import { devicesOf, uplinkName } from './devices.ts';
 import { planNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
 import { FakeKernel } from './testing/fake-kernel.ts';
-import { moveBackLines, movedDevice } from './uplink-plan.ts';
 
 const kernelWith = (...devices: readonly string[]): FakeKernel => {
   const kernel = new FakeKernel();
@@ -121,7 +121,7 @@ describe("the host's own addresses", () => {
       const kernel = kernelWith();
       kernel.addAddress('eth1', address, route);
       kernel.apply(steps.slice(0, done));
-      for (const line of moveBackLines(steps)) {
+      for (const line of ['link set dev eth1 nomaster', ...moveBackLines(steps)]) {
         kernel.run({ kind: '', key: '', argv: ['ip', ...line.split(' ')], reason: '', networkId: intent.networkId });
       }
       expect(kernel.linkOf('eth1')?.master).toBeUndefined();

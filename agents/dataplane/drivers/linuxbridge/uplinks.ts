@@ -1,9 +1,9 @@
 import type { NetworkFacts } from '../../model/intent.ts';
 import type { UplinkSettings } from '../../model/uplinks.ts';
 import { uplinkRefusal } from '../../plan/uplink.ts';
+import type { AddressMoves } from '../../sys/address-moves.ts';
 import type { CommandRunner } from '../../sys/command.ts';
 import { readInterface } from '../../sys/interfaces.ts';
-import type { AddressMoves } from './address-moves.ts';
 import { devicesOf } from './devices.ts';
 
 /** IFNAMSIZ less the byte that ends it. */

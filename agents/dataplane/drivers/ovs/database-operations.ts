@@ -71,7 +71,7 @@ const addBridge = (view: SwitchView, { datapathType, failMode, ids }: BridgeColu
 
 const setBridge = (
   view: SwitchView,
-  { datapathType, failMode, protocols, ids }: Partial<BridgeColumns>,
+  { datapathType, failMode, protocols, ids, mac }: Partial<BridgeColumns>,
 ): readonly DatabaseOperation[] => {
   const where = [['_uuid', '==', bridgeRow(view).uuid]] as const;
   return [
@@ -80,6 +80,14 @@ const setBridge = (
       ...(failMode !== undefined && { fail_mode: failMode }),
       ...(protocols !== undefined && { protocols }),
     }),
+    ...(mac === undefined
+      ? []
+      : [
+          mutate(Bridge, where, [
+            ['other_config', 'delete', ['hwaddr']],
+            ['other_config', 'insert', new Map([['hwaddr', mac]])],
+          ]),
+        ]),
     ...(ids === undefined
       ? []
       : [

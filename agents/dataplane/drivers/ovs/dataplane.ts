@@ -25,6 +25,7 @@ import type { SwitchTools } from './apply.ts';
 import { checksumRemedy } from './checksum-remedy.ts';
 import { ChecksumWatch } from './checksum-watch.ts';
 import { DeviceMerge } from './device-merge.ts';
+import { HostAddresses } from './host-addresses.ts';
 import { patchNames, sharedDevices, udpPortOf } from './devices.ts';
 import { named } from './flow-spec.ts';
 import { guardFlows, spoofedFrames } from './guard-flows.ts';
@@ -86,6 +87,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   readonly #checksums: ChecksumWatch;
   readonly #tools: SwitchTools;
   readonly #providers: ProviderBridges;
+  readonly #addresses: HostAddresses;
   /** Networks whose removal has been planned. */
   readonly #leaving = new Set<Vni>();
   readonly #sysctl: Sysctl;
@@ -96,7 +98,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   #lostFlows = false;
 
   constructor(options: OvsOptions) {
-    const { host, bridge, database, log, prefix = [] } = options;
+    const { host, bridge, database, log, prefix = [], uplinks: settings = NO_UPLINKS } = options;
     const commands = new HostCommands(prefix);
     this.#options = options;
     this.#sysctl = prefix.length === 0 ? ownSysctl : sysctlByCommand(commands);
@@ -111,9 +113,18 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
       providerBridge: (provider) => this.#providers.bridgeOf(provider),
     };
     this.#view = view;
+    this.#addresses = new HostAddresses({
+      ...{ settings, vtep: host.vtep.address, commands, sysctl: this.#sysctl, prefix, log },
+      release: async (device, signal) => {
+        const holder = this.#providers.holderOf(device);
+        if (holder === undefined) return;
+        const steps = [operationsOn(holder).deletePort(device, { reason: 'its addresses are to move back' })];
+        await applyOperations(this.#providers.toolsOf(holder, this.#tools), steps, signal);
+      },
+    });
     this.#providers = new ProviderBridges({
-      ...{ rows: database.replica, inner: view, commands, dial: options.dial, runDir: options.runDir, log },
-      settings: options.uplinks ?? NO_UPLINKS,
+      ...{ rows: database.replica, inner: view, commands, dial: options.dial, runDir: options.runDir, log, settings },
+      addresses: this.#addresses,
       suspect: (device, line) => {
         this.#queue.push({ kind: 'row', device, line });
       },
@@ -233,7 +244,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     });
     this.#takePorts();
     await this.#base.settle(signal);
-    await Promise.all([this.#links.start(signal), this.#openflow.start(signal)]);
+    await Promise.all([this.#links.start(signal), this.#openflow.start(signal), this.#addresses.start(signal)]);
     await this.#base.settle(signal);
     await this.#listed.promise;
     this.#checkUnderlay();
@@ -242,7 +253,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   async stop(): Promise<void> {
     this.#listening?.[Symbol.dispose]();
     await Promise.all([this.#links.stop(), this.#base.stop(), this.#checksums.stop(), this.#openflow.stop()]);
-    await this.#providers.stop();
+    await Promise.all([this.#providers.stop(), this.#addresses.stop()]);
   }
 
   devicesOf({ provider }: NetworkFacts): NetworkDevices {
@@ -286,11 +297,15 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     for (const [key, value] of this.#view.bridgeRow?.row.external_ids ?? []) {
       const vni = vniOfMark(key);
       if (vni === undefined) continue;
+      const { providerBridge } = this.#providerOf(vni);
       owned.set(value, {
         networkId: parseUuid(key, value),
         vni,
         devices: [],
-        ...this.#providerOf(vni),
+        ...(providerBridge !== undefined && {
+          providerBridge,
+          ...(await this.#providers.home(providerBridge, signal)),
+        }),
         ports: ports.filter(({ isOurs, networkOf }) => isOurs && networkOf === value).map(({ device }) => device),
       });
     }
@@ -335,13 +350,21 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
   }
 
   async apply(operations: readonly Operation[], signal: AbortSignal): Promise<readonly Outcome[]> {
+    const outcomes = await this.#addresses.guard(operations, async (each) => this.#applyAll(each, signal), signal);
+    if (operations.some(({ kind }) => kind === 'delete-bridge')) await this.#providers.forgetGone();
+    return outcomes;
+  }
+
+  async #applyAll(operations: readonly Operation[], signal: AbortSignal): Promise<readonly Outcome[]> {
     const outcomes: Outcome[] = [];
     for (const run of runsByBridge(operations)) {
-      const bridge = bridgeOf(run[0]) ?? this.#site.bridge;
-      const tools = bridge === this.#site.bridge ? this.#tools : this.#providers.toolsOf(bridge, this.#tools);
-      outcomes.push(...(await applyOperations(tools, run, signal)));
+      const bridge = bridgeOf(run[0]);
+      if (bridge === undefined) outcomes.push(...(await this.#addresses.apply(run, outcomes, signal)));
+      else {
+        const tools = bridge === this.#site.bridge ? this.#tools : this.#providers.toolsOf(bridge, this.#tools);
+        outcomes.push(...(await applyOperations(tools, run, signal)));
+      }
     }
-    if (operations.some(({ kind }) => kind === 'delete-bridge')) await this.#providers.forgetGone();
     return outcomes;
   }
 

@@ -21,9 +21,12 @@ const NO_DEVICE = ':';
 /** Stands for the port that a frame came in by, to which no other output leads. */
 export const BACK = `${NO_DEVICE}in_port`;
 
+/** The bridge's own device. */
+export const LOCAL = `${NO_DEVICE}local`;
+
 const RESERVED: ReadonlyMap<number, string> = new Map([
   [OFPP.IN_PORT, BACK],
-  [OFPP.LOCAL, `${NO_DEVICE}local`],
+  [OFPP.LOCAL, LOCAL],
   [OFPP.NORMAL, `${NO_DEVICE}normal`],
   [OFPP.FLOOD, `${NO_DEVICE}flood`],
   [OFPP.ALL, `${NO_DEVICE}all`],

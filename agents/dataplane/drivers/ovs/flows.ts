@@ -124,7 +124,7 @@ const TAGGED = 0x1000n;
 const UNTAGGED = { vlan_vid: 0n };
 const DOT1Q = 0x8100;
 /** The bit of a MAC address that broadcasts and multicasts have. */
-const GROUP_BIT = 0x0100_0000_0000n;
+export const GROUP_BIT = 0x0100_0000_0000n;
 
 export const networkFlows = (
   vni: Vni,

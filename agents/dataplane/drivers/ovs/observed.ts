@@ -1,4 +1,5 @@
 import type { ObservedNetwork } from '../../model/host.ts';
+import type { HostInterface, InterfaceRoute } from '../../model/interface.ts';
 import type { FlowSpec } from './flow-spec.ts';
 
 /** A port of the integration bridge, as the switch's database has it. */
@@ -34,6 +35,17 @@ export interface ObservedProvider {
   readonly mark?: string | undefined;
   /** The datapath that the integration bridge has: bridges with a cable between them have the same. */
   readonly datapathType: string;
+  readonly own: ObservedOwn;
+}
+
+/** What of the host's own is where networks meet their physical network. */
+export interface ObservedOwn {
+  /** The interface, with addresses that are to move to the bridge's own device. */
+  readonly moving?: { readonly device: HostInterface; readonly routes: readonly InterfaceRoute[] };
+  /** The bridge's own device, when it bears addresses of the host. */
+  readonly local?: HostInterface;
+  /** Whether the host's IP stack hears, on the interface itself, what is for that device. */
+  readonly isExposed: boolean;
 }
 
 /** One network as the switch has it. */

@@ -1,3 +1,4 @@
+import type { MacAddress } from '#platform/net/mac-address.ts';
 import type { Operation } from '../../model/operation.ts';
 import type { FlowSpec } from './flow-spec.ts';
 import { isolationOf } from '../../plan/isolation.ts';
@@ -8,7 +9,7 @@ export type OvsChange =
   | FlowChange
   /** All flows with one cookie. */
   | { readonly kind: 'delete-flows'; readonly cookie: bigint }
-  /** Keeps the host's own IP stack off a device. */
+  /** Keeps the host's own IP stack off a device, or no longer. */
   | { readonly kind: 'isolate-port'; readonly settings: readonly string[] }
   | DatabaseChange;
 
@@ -38,6 +39,8 @@ export interface BridgeColumns {
   /** Versions of OpenFlow that it speaks; all of them when left out. */
   readonly protocols?: readonly string[];
   readonly ids: Readonly<Record<string, string>>;
+  /** MAC address of its own device; the switch chooses one when left out. */
+  readonly mac?: MacAddress;
 }
 
 /** A port with one interface of its own name. */
@@ -154,6 +157,7 @@ export const operationsOn = (bridge: string) => {
           ...(columns.failMode === undefined ? [] : [`fail_mode=${columns.failMode}`]),
           ...(columns.protocols === undefined ? [] : [`protocols=${columns.protocols.join(',')}`]),
           ...ids('external_ids', columns.ids ?? {}),
+          ...(columns.mac === undefined ? [] : [`other_config:hwaddr="${columns.mac}"`]),
         ),
         { kind: 'set-bridge', columns },
         purpose,
@@ -200,6 +204,15 @@ export const operationsOn = (bridge: string) => {
       const settings = isolationOf(device);
       return step(`settings ${device}`, ['sysctl', '-w', ...settings], { kind: 'isolate-port', settings }, purpose);
     },
+    /** Undoes that; `settings` as `name=value`. */
+    openPort: (device: string, settings: readonly string[], purpose: Purpose) =>
+      step(
+        `settings ${device}`,
+        ['sysctl', '-w', ...settings],
+        { kind: 'isolate-port', settings },
+        purpose,
+        'open-port',
+      ),
     setTunnel: (device: string, options: Readonly<Record<string, string>>, purpose: Purpose) =>
       step(
         portKey(device),

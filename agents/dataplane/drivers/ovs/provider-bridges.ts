@@ -1,5 +1,6 @@
 import { withDeadline } from '#platform/async/deadline.ts';
 import type { Log } from '#platform/log/log.ts';
+import type { OwnedNetwork } from '../../model/host.ts';
 import type { NetworkFacts, NetworkIntent, ProviderSegment } from '../../model/intent.ts';
 import type { UplinkSettings } from '../../model/uplinks.ts';
 import { uplinkRefusal } from '../../plan/uplink.ts';
@@ -13,6 +14,7 @@ import type { Dial } from '../../sys/stream-socket.ts';
 import type { SwitchTools } from './apply.ts';
 import { patchNames, providerBridgeName } from './devices.ts';
 import { named } from './flow-spec.ts';
+import type { HostAddresses } from './host-addresses.ts';
 import { BRIDGE_MARK, physicalMark } from './marks.ts';
 import type { ObservedProvider } from './observed.ts';
 import { BASE_COOKIE, CONTROLLER_ID, WHOLE_COOKIE } from './pipeline.ts';
@@ -27,6 +29,7 @@ export interface ProviderBridgesOptions {
   /** The integration bridge. */
   readonly inner: SwitchView;
   readonly commands: CommandRunner;
+  readonly addresses: HostAddresses;
   readonly dial: Dial;
   readonly runDir: string;
   readonly log: Log;
@@ -40,6 +43,8 @@ interface Known {
   readonly openflow: OpenFlowConnection;
   readonly leaving: Set<string>;
 }
+
+type Home = Pick<OwnedNetwork, 'home'>;
 
 const CONNECT_MS = 5_000;
 /** IFNAMSIZ less the byte that ends it. */
@@ -98,13 +103,27 @@ export class ProviderBridges {
     const known = this.#bridge(name);
     const row = known.view.bridgeRow?.row;
     const isOurs = row?.external_ids.has(BRIDGE_MARK) === true;
+    const datapathType = inner.bridgeRow?.row.datapath_type ?? '';
+    const mayBear = uplink !== undefined && (row === undefined || isOurs);
     return {
       ...(row !== undefined && { bridge: { datapathType: row.datapath_type, failMode: row.fail_mode, isOurs } }),
       ports: known.view.ports(),
       flows: uplink !== undefined && isOurs ? await this.#flows(known, signal) : [],
       mark: inner.bridgeRow?.row.external_ids.get(physicalMark(vni)),
-      datapathType: inner.bridgeRow?.row.datapath_type ?? '',
+      datapathType,
+      own: mayBear ? await this.#options.addresses.observe(name, uplink, datapathType, signal) : { isExposed: false },
     };
+  }
+
+  /** What a bridge of the agent's own has to give back to the interface in it. */
+  async home({ name, isOurs }: ReturnType<ProviderBridges['bridgeInUse']>, signal: AbortSignal): Promise<Home> {
+    const { inner, addresses } = this.#options;
+    const view = this.#view(name);
+    const { outer } = patchNames(name);
+    const uplink = [...view.ports().values()].find((port) => port.isOurs && port.device !== outer)?.device;
+    const datapathType = inner.bridgeRow?.row.datapath_type ?? '';
+    const home = isOurs && uplink !== undefined && (await addresses.home(name, uplink, datapathType, signal));
+    return home ? { home } : {};
   }
 
   /** What doing needs of one of these bridges. */
@@ -149,17 +168,19 @@ export class ProviderBridges {
         `with ${uplink} in it, and map that (--bridge-mappings ${provider.physicalNetwork}:BRIDGE)`
       );
     }
-    const holder = this.#holderOf(uplink);
+    const holder = this.holderOf(uplink);
     if (holder === name) return undefined;
     if (holder !== undefined) {
       return `interface ${uplink} of host ${settings.hostId} is in bridge ${holder} already; map that (--bridge-mappings ${provider.physicalNetwork}:${holder})`;
     }
-    const request = { hostId: settings.hostId, network, provider, bridge: name, isTaken: true, movesAddresses: false };
-    return uplinkRefusal(request, await readInterface(commands, uplink, signal));
+    const { hostId, movesAddresses } = settings;
+    const found = await readInterface(commands, uplink, signal);
+    const request = { hostId, network, provider, bridge: name, isTaken: true, movesAddresses };
+    return this.#options.addresses.refusal(uplink, found) ?? uplinkRefusal(request, found);
   }
 
   /** The bridge of Open vSwitch that has an interface. */
-  #holderOf(device: string): string | undefined {
+  holderOf(device: string): string | undefined {
     const { rows } = this.#options;
     const interfaces = rows.rows(Interface);
     for (const [uuid, port] of rows.rows(Port)) {

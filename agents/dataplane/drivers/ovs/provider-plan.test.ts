@@ -1,12 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseMac } from '#platform/net/mac-address.ts';
+import type { HostInterface } from '../../model/interface.ts';
 import type { NetworkIntent, ProviderSegment } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
+import { moveBackLines, movedDevice } from '../../plan/address-moves.ts';
+import { openingOf } from '../../plan/isolation.ts';
 import { arbitraryWorld, PROVIDERS, providerChangeOf, providerIntentOf } from '../../testing/worlds.ts';
+import { FakeAddresses } from '../../testing/fake-addresses.ts';
+import { LOCAL } from './flow-spec.ts';
 import { BRIDGE_MARK, physicalMark } from './marks.ts';
-import type { ObservedOvsNetwork } from './observed.ts';
+import type { ObservedOvsNetwork, ObservedOwn } from './observed.ts';
 import { runsByBridge } from './operations.ts';
-import { BASE_COOKIE, TABLES } from './pipeline.ts';
+import { BASE_COOKIE, PRIORITY, TABLES } from './pipeline.ts';
 import { planNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
 import type { Site } from './site.ts';
 import { allDone, FakeSwitch } from './testing/fake-switch.ts';
@@ -20,6 +26,8 @@ const EMPTY = { ports: new Map(), manualFlood: [] };
 class Bridges {
   readonly inner: FakeSwitch;
   readonly outer: FakeSwitch;
+  readonly own = new FakeAddresses();
+  readonly up = new Set<string>();
 
   constructor(inner: FakeSwitch) {
     this.inner = inner;
@@ -48,8 +56,35 @@ class Bridges {
         flows: row === undefined ? [] : this.outer.flows.filter(({ cookie }) => cookie === BASE_COOKIE),
         mark: this.inner.view.bridgeRow?.row.external_ids.get(physicalMark(intent.vni)),
         datapathType: 'netdev',
+        own: await this.#observeOwn(),
       },
     };
+  }
+
+  async #observeOwn(): Promise<ObservedOwn> {
+    const [device, local] = [this.interfaceOf('eth1'), this.interfaceOf(OUTER)];
+    const bears = local.addresses.length > 0;
+    return {
+      ...(device.addresses.length > 0 && { moving: { device, routes: this.own.routesOf('eth1') } }),
+      ...(bears && { local }),
+      isExposed: bears && !(await this.outer.isIsolated('eth1')),
+    };
+  }
+
+  interfaceOf(name: string): HostInterface {
+    const mac = parseMac('mac', '02:00:00:00:00:01');
+    return { name, up: this.up.has(name), mtu: 1500, mac, addresses: this.own.addressesOf(name) };
+  }
+
+  /** Does one step of `ip`, or one line of its batch. */
+  ip(words: readonly string[]): string | undefined {
+    const [noun, verb = '', ...rest] = words;
+    const device = noun === 'link' ? rest[1] : rest.at(-1);
+    if (device !== 'eth1' && this.outer.view.bridgeRow === undefined) return `Cannot find device "${device ?? ''}"`;
+    if (noun === 'address') return this.own.address(verb, rest);
+    if (noun === 'route') return this.own.route(rest);
+    if (rest.at(-1) === 'up') this.up.add(device ?? '');
+    return undefined;
   }
 
   async plan(intent: NetworkIntent): Promise<readonly Operation[]> {
@@ -59,6 +94,10 @@ class Bridges {
   async apply(operations: readonly Operation[]): Promise<void> {
     for (const run of runsByBridge(operations)) {
       const [first] = run;
+      if (first !== undefined && !('bridge' in first)) {
+        expect(run.map(({ argv }) => this.ip(argv.slice(1)))).toEqual(run.map(() => undefined));
+        continue;
+      }
       const isOuter = first !== undefined && 'bridge' in first && first.bridge === OUTER;
       allDone(await (isOuter ? this.outer : this.inner).apply(run));
     }
@@ -140,6 +179,89 @@ describe.each(PROVIDERS)('a network on a physical network, VLAN $vlan', (provide
       expect(bridges.outer.view.bridgeRow === undefined).toBe(isLast);
       expect(bridges.inner.view.ports().has('int-br-provider')).toBe(!isLast);
     }
+  });
+});
+
+describe.each(PROVIDERS)("the host's own addresses, VLAN $vlan", (provider: ProviderSegment) => {
+  const address = '10.0.0.5/24';
+  const route = 'default via 10.0.0.1 metric 50';
+  const THERE = { addresses: [address], routes: [route] };
+  const NONE = { addresses: [], routes: [] };
+  const withAddress = async (): Promise<Bridges> => {
+    const bridges = await Bridges.made();
+    bridges.own.add('eth1', address, route);
+    return bridges;
+  };
+  const ways = (bridges: Bridges): readonly string[] =>
+    bridges.outer.flows
+      .filter(({ priority, match }) => priority === PRIORITY.exception || match.eth_dst === undefined)
+      .map(({ inPort = '', match, actions }) => {
+        const to = actions.flatMap((each) => (each.kind === 'output' ? [each.device] : []));
+        const whom = match.eth_dst === undefined ? 'any' : match.eth_dst.mask === undefined ? 'own' : 'group';
+        return `${inPort} ${whom} > ${to.join(' ')}`;
+      })
+      .sort();
+  const PLAIN = ['eth1 any > phy-br-provider', 'phy-br-provider any > eth1'];
+
+  test('move from the interface to the bridge, from any state to any other, and are a station of the wire there', async () => {
+    await fc.assert(
+      fc.asyncProperty(arbitraryWorld, arbitraryWorld, fc.boolean(), async (have, want, isLate) => {
+        const bridges = isLate ? await Bridges.made() : await withAddress();
+        await bridges.apply(await bridges.plan(providerIntentOf(have, provider)));
+        expect(bridges.own.on(OUTER)).toEqual(isLate ? NONE : THERE);
+        if (isLate) bridges.own.add('eth1', address, route);
+        const intent = providerIntentOf(want, provider);
+        await bridges.apply(await bridges.plan(intent));
+        expect(await bridges.plan(intent)).toEqual([]);
+        expect(bridges.own.on('eth1')).toEqual(NONE);
+        expect(bridges.own.on(OUTER)).toEqual(THERE);
+        expect(bridges.up.has(OUTER)).toBe(true);
+        expect(await bridges.outer.isIsolated('eth1')).toBe(true);
+        expect(bridges.outer.view.bridgeRow?.row.other_config.get('hwaddr')).toBe('02:00:00:00:00:01');
+        expect(ways(bridges)).toEqual(
+          [
+            ...PLAIN,
+            ...[`${LOCAL} any > eth1 phy-br-provider`, `eth1 own > ${LOCAL}`, `phy-br-provider own > ${LOCAL}`],
+            ...[`eth1 group > phy-br-provider ${LOCAL}`, `phy-br-provider group > eth1 ${LOCAL}`],
+          ].sort(),
+        );
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('go back to the interface when the last network goes', async () => {
+    const intent = providerIntentOf(EMPTY, provider);
+    for (const isLast of [false, true]) {
+      const bridges = await withAddress();
+      await bridges.apply(await bridges.plan(intent));
+      const home = {
+        at: bridges.interfaceOf(OUTER),
+        routes: bridges.own.routesOf(OUTER),
+        ...{ of: 'eth1', settings: openingOf('eth1') },
+      };
+      const providerBridge = { name: OUTER, isOurs: true, isLast };
+      const owned = { networkId: intent.networkId, vni: intent.vni, devices: [], providerBridge, home };
+      await bridges.apply(planNetworkRemoval(SITE.bridge, owned));
+      expect(bridges.own.on(isLast ? 'eth1' : OUTER)).toEqual(THERE);
+      expect(await bridges.outer.isIsolated('eth1')).toBe(!isLast);
+    }
+  });
+
+  test('are moved back, however far the move has come; without them there is no way to the host', async () => {
+    const intent = providerIntentOf(EMPTY, provider);
+    const steps = await (await withAddress()).plan(intent);
+    expect(movedDevice(steps)).toBe('eth1');
+    for (let done = 0; done <= steps.length; done += 1) {
+      const bridges = await withAddress();
+      await bridges.apply(steps.slice(0, done));
+      for (const line of moveBackLines(steps)) bridges.ip(line.split(' '));
+      expect(bridges.own.on('eth1')).toEqual(THERE);
+      expect(bridges.own.on(OUTER).addresses).toEqual([]);
+    }
+    const bridges = await Bridges.made();
+    await bridges.apply(await bridges.plan(intent));
+    expect(ways(bridges)).toEqual(PLAIN);
   });
 });
 

@@ -3,6 +3,7 @@ import { parseMac } from '#platform/net/mac-address.ts';
 import type { HostInterface, InterfaceRoute } from '../../../model/interface.ts';
 import type { NetworkFacts } from '../../../model/intent.ts';
 import type { Operation, Outcome } from '../../../model/operation.ts';
+import { FakeAddresses } from '../../../testing/fake-addresses.ts';
 import { devicesOf } from '../devices.ts';
 import { newRows } from '../dump.ts';
 import { afterScript, NO_GUARDS } from '../guard-dump.ts';
@@ -40,8 +41,7 @@ export class FakeKernel {
   /** `device address port`. */
   readonly #flood = new Set<string>();
   readonly #settings = new Set<string>();
-  /** The host's own: `device` → addresses and routes, as they were given. */
-  readonly #own = new Map<string, { addresses: Set<string>; routes: Set<string> }>();
+  readonly #own = new FakeAddresses();
   /** The rules for guests. */
   guards: ObservedGuards = NO_GUARDS;
 
@@ -52,14 +52,12 @@ export class FakeKernel {
 
   /** Gives a device an address of the host's own, and a route by it. */
   addAddress(device: string, address: string, route: string): void {
-    this.#ownOf(device).addresses.add(address);
-    this.#ownOf(device).routes.add(route);
+    this.#own.add(device, address, route);
   }
 
   /** What of the host's own is on a device. */
   own(device: string): { readonly addresses: readonly string[]; readonly routes: readonly string[] } {
-    const { addresses, routes } = this.#ownOf(device);
-    return { addresses: [...addresses], routes: [...routes] };
+    return this.#own.on(device);
   }
 
   linkOf(name: string): Readonly<Link> | undefined {
@@ -74,12 +72,12 @@ export class FakeKernel {
       ...{ name, up: link.up, mtu: link.mtu },
       mac: parseMac('mac', '02:00:00:00:00:01'),
       ...(link.master !== undefined && { master: link.master }),
-      addresses: [...this.#ownOf(name).addresses].map((address) => ({ address, words: [address, 'scope', 'global'] })),
+      addresses: this.#own.addressesOf(name),
     };
   }
 
   routesOf(name: string): readonly InterfaceRoute[] {
-    return [...this.#ownOf(name).routes].map((route) => ({ words: route.split(' ') }));
+    return this.#own.routesOf(name);
   }
 
   hasDevice(name: string): boolean {
@@ -101,7 +99,7 @@ export class FakeKernel {
     if (noun === 'link' && verb === 'del') return this.#deleteLink(words[1] ?? '');
     if (noun === 'link' && verb === 'set') return this.#setLink(words[1] ?? '', words.slice(2));
     if (noun === 'address') return this.#address(verb ?? '', words);
-    if (noun === 'route') return this.#route(words);
+    if (noun === 'route') return this.#own.route(words);
     if (noun === 'neigh') return this.#neighbour(verb ?? '', words);
     if (noun === 'fdb') return this.#row(verb ?? '', words[0] ?? '', words.slice(1));
     throw new Error(`the fake kernel does not know ${argv.join(' ')}`);
@@ -164,7 +162,7 @@ export class FakeKernel {
         uplink: {
           device,
           routes: this.routesOf(provider.device),
-          isHostsOwn: this.#ownOf(bridge).addresses.size > 0,
+          isHostsOwn: this.#own.on(bridge).addresses.length > 0,
         },
       }),
     };
@@ -242,29 +240,9 @@ export class FakeKernel {
     return undefined;
   }
 
-  #ownOf(device: string): { addresses: Set<string>; routes: Set<string> } {
-    const known = this.#own.get(device) ?? { addresses: new Set(), routes: new Set() };
-    this.#own.set(device, known);
-    return known;
-  }
-
   #address(verb: string, words: readonly string[]): string | undefined {
-    const [address = ''] = words;
     const device = words.at(-1) ?? '';
-    if (!this.#links.has(device)) return `Cannot find device "${device}"`;
-    const { addresses, routes } = this.#ownOf(device);
-    if (verb === 'add') addresses.add(address);
-    else if (!addresses.delete(address)) return 'RTNETLINK answers: Cannot assign requested address';
-    // With the last address go the routes (fib_disable_ip).
-    if (addresses.size === 0) routes.clear();
-    return undefined;
-  }
-
-  #route(words: readonly string[]): string | undefined {
-    const device = words.at(-1) ?? '';
-    if (this.#ownOf(device).addresses.size === 0) return 'RTNETLINK answers: Network is unreachable';
-    this.#ownOf(device).routes.add(words.slice(0, -2).join(' '));
-    return undefined;
+    return this.#links.has(device) ? this.#own.address(verb, words) : `Cannot find device "${device}"`;
   }
 
   #neighbour(verb: string, words: readonly string[]): string | undefined {

@@ -74,6 +74,11 @@ export class FakeSwitch {
     return this.#devices.get(name);
   }
 
+  /** Whether the host's IP stack is kept off a device. */
+  async isIsolated(name: string): Promise<boolean> {
+    return await areSet(this.#sysctl, isolationOf(name), never);
+  }
+
   /** The agent is another one: what it knew of numbers is forgotten. */
   restartAgent(): void {
     this.#numbers = new PortNumbers();

@@ -2,17 +2,17 @@ import { sleep } from '#platform/async/sleep.ts';
 import { withDeadline } from '#platform/async/deadline.ts';
 import { toError } from '#platform/errors/domain-error.ts';
 import type { Log } from '#platform/log/log.ts';
-import type { Operation, Outcome } from '../../model/operation.ts';
-import type { UplinkSettings } from '../../model/uplinks.ts';
-import { MOVE, moveBackLines, movedDevice } from './uplink-plan.ts';
+import type { Operation, Outcome } from '../model/operation.ts';
+import type { UplinkSettings } from '../model/uplinks.ts';
+import { MOVE, moveBackLines, movedDevice } from '../plan/address-moves.ts';
 
 const ASK_MS = 1_000;
 const PAUSE_MS = 100;
 
 export interface AddressMovesTools {
   readonly settings: Pick<UplinkSettings, 'reach' | 'reachWithinMs'>;
-  /** Does lines of `ip -batch`, whatever becomes of the ones before. */
-  readonly undo: (lines: readonly string[], signal: AbortSignal) => Promise<void>;
+  /** Takes an interface out of its bridge and does lines of `ip -batch`, whatever becomes of what is before. */
+  readonly undo: (device: string, lines: readonly string[], signal: AbortSignal) => Promise<void>;
   readonly log: Log;
 }
 
@@ -57,7 +57,7 @@ export class AddressMoves {
     }
     if (why === undefined) return outcomes;
     // With a signal of its own: the host must not be left cut off because its agent is stopped.
-    await this.#tools.undo(moveBackLines(operations), AbortSignal.timeout(10_000));
+    await this.#tools.undo(device, moveBackLines(operations), AbortSignal.timeout(10_000));
     const complaint =
       `the addresses of ${device} were moved to its bridge and back again: ${why}; ` +
       'mend that and start the agent anew, or map another interface';
