@@ -36,7 +36,7 @@ test: setup ## Run all tests; the last line says how many passed and failed
 	@timeout --foreground --signal=INT --kill-after=20 $(TEST_SECONDS) vitest run
 
 bench: setup ## Measure convergence, bulk and resync: make bench DRIVER=ovs HOSTS=20 PORTS=1000
-	@node test/bench/bench.ts $(if $(DRIVER),--driver $(DRIVER)) $(if $(HOSTS),--hosts $(HOSTS)) $(if $(PORTS),--ports $(PORTS))
+	@node test/bench/bench.ts $(if $(DRIVER),--driver $(DRIVER)) $(if $(HOSTS),--hosts $(HOSTS)) $(if $(PORTS),--ports $(PORTS)) $(if $(PORT_SECURITY),--port-security)
 
 .PHONY: check fmt lint arch types gen-fresh proto dead docs lock
 check: fmt lint arch types gen-fresh proto dead docs lock ## All of the checks that follow

@@ -26,9 +26,12 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '200' },
     entries: { type: 'string', default: '10000' },
     only: { type: 'string', default: '' },
+    'port-security': { type: 'boolean', default: false },
   },
 });
 const WARM_UP = 100;
+/** Ports have the state that the peers' have in their figures, MAC and IP addresses and ARP, and no checks unless asked for. */
+const SECURITY = { port_security_enabled: values['port-security'] };
 const HOSTS = Number(values.hosts);
 const PORTS = Number(values.ports);
 const say = (line: string): void => {
@@ -46,7 +49,7 @@ const up = async (hosts: number, { driver }: BenchDataplane): Promise<LabWeft> =
   LabWeft.up({ name: LAB, hosts, drivers: [driver], separate: true }, AbortSignal.timeout(300_000));
 
 const convergence = async (lab: LabWeft, dataplane: BenchDataplane) => {
-  const network = await lab.network({ name: 'one-by-one' });
+  const network = await lab.network({ name: 'one-by-one', ...SECURITY });
   await lab.subnet(network, '10.20.0.0/16');
   // Every host has a port of the network before the first measured one: what is measured is a port more, not a network more.
   const warm = await inFlight(HOSTS * 3, 16, async () => lab.port(network));
@@ -70,7 +73,7 @@ const plugAll = async (lab: LabWeft, portIds: readonly string[]): Promise<void> 
 };
 
 const bulk = async (lab: LabWeft, dataplane: BenchDataplane) => {
-  const network = await lab.network({ name: 'bulk' });
+  const network = await lab.network({ name: 'bulk', ...SECURITY });
   await lab.subnet(network, '10.30.0.0/16');
   const warm = await inFlight(HOSTS, 16, async () => lab.port(network));
   await plugAll(
@@ -104,7 +107,7 @@ const bulk = async (lab: LabWeft, dataplane: BenchDataplane) => {
 };
 
 const ipamRate = async (lab: LabWeft) => {
-  const network = await lab.network({ name: 'ipam' });
+  const network = await lab.network({ name: 'ipam', ...SECURITY });
   await lab.subnet(network, '10.40.0.0/14');
   const ipam = await lab.connections.ipam();
   const count = 10_000;
