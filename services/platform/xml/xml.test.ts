@@ -4,10 +4,11 @@ import { childOf, childrenOf, element, parseXml, printXml, textOf } from './xml.
 import type { XmlElement } from './xml.ts';
 
 const name = fc.stringMatching(/^[a-z][a-z0-9_-]{0,8}$/).filter((word) => !word.startsWith('xml'));
-// Control characters are none in XML, and a line's end is read as a line feed (XML 1.0, 2.11).
+// Control characters are none in XML, and a line's end is read as a line feed (XML 1.0, 2.11). U+FFFD is refused: it stands
+// where somebody read bytes in the wrong encoding.
 const text = fc
   .string({ minLength: 1, unit: 'grapheme' })
-  .filter((value) => !/[\p{Cc}\u2028\u2029\uFFFE\uFFFF]/u.test(value) && value.trim() !== '');
+  .filter((value) => !/[\p{Cc}\u2028\u2029\uFFFD\uFFFE\uFFFF]/u.test(value) && value.trim() !== '');
 const tree = fc.letrec<{ node: XmlElement }>((tie) => ({
   node: fc.record({
     name,
