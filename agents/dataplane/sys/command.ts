@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { setPriority } from 'node:os';
 import { toError, DomainError } from '#platform/errors/domain-error.ts';
 import { withDeadline } from '#platform/async/deadline.ts';
 import { TOOL_ENVIRONMENT } from './environment.ts';
@@ -18,8 +17,6 @@ export interface CommandOptions {
   readonly deadlineMs?: number;
   /** Told of the program's process id when it has been started. */
   readonly onStart?: (pid: number) => void;
-  /** As nice(2); 0 when left out. */
-  readonly niceness?: number;
 }
 
 /** Starts programs by argument vector. */
@@ -67,15 +64,12 @@ export class HostCommands implements CommandRunner {
 
 const runToEnd = async (
   argv: readonly string[],
-  { input, onStart, niceness }: CommandOptions,
+  { input, onStart }: CommandOptions,
   signal: AbortSignal,
 ): Promise<CommandResult> => {
   const [program = '', ...rest] = argv;
   const child = spawn(program, rest, { env: { ...TOOL_ENVIRONMENT }, stdio: ['pipe', 'pipe', 'pipe'] });
-  if (child.pid !== undefined) {
-    onStart?.(child.pid);
-    if (niceness !== undefined) yieldProcessor(child.pid, niceness);
-  }
+  if (child.pid !== undefined) onStart?.(child.pid);
   const kill = (): void => {
     child.kill('SIGKILL');
   };
@@ -150,12 +144,3 @@ const parseArray = (command: string, line: string): readonly unknown[] => {
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** A program that ended already needs none of it. */
-const yieldProcessor = (pid: number, niceness: number): void => {
-  try {
-    setPriority(pid, niceness);
-  } catch (thrown) {
-    if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_SYSTEM_ERROR')) throw thrown;
-  }
-};

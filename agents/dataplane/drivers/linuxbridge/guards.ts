@@ -1,4 +1,3 @@
-import { follow } from '#platform/async/follow.ts';
 import { toError } from '#platform/errors/domain-error.ts';
 import type { SpoofedFrames } from '../../model/port-security.ts';
 import type { CommandRunner } from '../../sys/command.ts';
@@ -6,14 +5,6 @@ import { MonitorChild } from '../../sys/monitor-child.ts';
 import { afterScript, NO_GUARDS, parseGuards, parseSpoofed } from './guard-dump.ts';
 import type { ObservedGuards } from './guard-dump.ts';
 import { GUARD_TABLE } from './guard-rules.ts';
-
-/** Transactions that somebody waits for. */
-interface Job {
-  readonly scripts: readonly string[];
-  readonly signal: AbortSignal;
-  readonly resolve: (answers: readonly (string | undefined)[]) => void;
-  readonly reject: (reason: unknown) => void;
-}
 
 /** What it needs of the host. */
 export interface GuardTools {
@@ -29,9 +20,6 @@ const COUNTERS = ['nft', 'list', 'counters', 'table', 'bridge', GUARD_TABLE] as 
 const ABSENT = 'No such file or directory';
 /** Own processes that the monitor may still tell of. */
 const REMEMBERED = 64;
-
-/** A port waits no longer than that for others to come along. */
-const LONGEST_REST_MS = 200;
 
 const GENERATION = /^# new generation \d+ by process (\d+) /;
 /** What it says when the kernel's buffer overran. */
@@ -53,8 +41,6 @@ export class Guards {
   #reading: { readonly at: number; readonly done: Promise<void> } | undefined;
   #isListening = false;
   #isTouched = false;
-  readonly #waiting: Job[] = [];
-  #writing: Promise<void> | undefined;
 
   constructor(tools: GuardTools) {
     this.#tools = tools;
@@ -111,40 +97,8 @@ export class Guards {
     return this.#known;
   }
 
-  /**
-   * Does transactions, with those that others ask for meanwhile, all in one when that goes, else each in its own. One answer
-   * per script. What is asked for first is done at once; a stream of them takes half of the time at most.
-   */
+  /** Does transactions, all in one when that goes, else each in its own. One answer per script. */
   async run(scripts: readonly string[], signal: AbortSignal): Promise<readonly (string | undefined)[]> {
-    signal.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<readonly (string | undefined)[]>();
-    this.#waiting.push({ scripts, signal, resolve, reject });
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined;
-    });
-    return await promise;
-  }
-
-  /** Never rejects. */
-  async #write(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const begun = performance.now();
-      const jobs = this.#waiting.splice(0);
-      using together = follow(...new Set(jobs.map(({ signal }) => signal)));
-      try {
-        const scripts = jobs.flatMap((job) => job.scripts);
-        const answers = [...(await this.#executeAll(scripts, together.signal))];
-        for (const { scripts: own, resolve } of jobs) resolve(answers.splice(0, own.length));
-      } catch (error) {
-        for (const { reject } of jobs) reject(error);
-      }
-      // The next ones gather.
-      const rest = Math.min(performance.now() - begun, LONGEST_REST_MS);
-      if (this.#waiting.length > 0) await new Promise((resolve) => setTimeout(resolve, rest));
-    }
-  }
-
-  async #executeAll(scripts: readonly string[], signal: AbortSignal): Promise<readonly (string | undefined)[]> {
     const error = await this.#execute(scripts.join('\n'), signal);
     if (error === undefined || scripts.length === 1) return scripts.map(() => error);
     const answers: (string | undefined)[] = [];
@@ -159,31 +113,22 @@ export class Guards {
   }
 
   async #execute(script: string, signal: AbortSignal): Promise<string | undefined> {
-    const at = this.#changes;
     try {
       const { status, stderr } = await this.#tools.commands.run(['nft', '-f', '-'], signal, {
         input: `${script}\n`,
-        // Rows for ports of other hosts come first: a guest takes longer to start than this.
-        niceness: 10,
         onStart: (pid) => {
           this.#own.push(pid);
           if (this.#own.length > REMEMBERED) this.#own.shift();
         },
       });
-      if (status !== 0) {
-        this.#changes += 1;
-        return firstLine(stderr);
-      }
+      if (status !== 0) return firstLine(stderr);
       this.#known = afterScript(this.#known, script);
-      // Nobody else changed it meanwhile, so that is what is there: reading it back would cost more than writing it.
-      const isCurrent = this.#readAt === at && this.#changes === at;
-      this.#changes += 1;
-      if (isCurrent) this.#readAt = this.#changes;
       return undefined;
     } catch (thrown) {
-      this.#changes += 1;
       signal.throwIfAborted();
       return toError(thrown).message;
+    } finally {
+      this.#changes += 1;
     }
   }
 
