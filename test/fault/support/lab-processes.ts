@@ -10,10 +10,11 @@ const isPart = (part: ControlPart, { argv, command }: LabProcess): boolean => {
   // redis-server writes over its arguments.
   if (part === 'redis-server' || part === 'nats-server') return command === part;
   if (part === 'up') return argv.includes('up') && (argv[1] ?? '').endsWith('cli/weft.ts');
-  return (argv[1] ?? '').endsWith(`services/${part}/main.ts`);
+  // A second replica bears a name of its own. Which of two has the lower process id says nothing: ids begin anew.
+  return (argv[1] ?? '').endsWith(`services/${part}/main.ts`) && !argv.includes('--instance');
 };
 
-/** The process of a part, when it runs. Launchers that are still on their way (setpriv) are not it yet. */
+/** The process of a part, when it runs, the lab's own of several. Launchers that are still on their way (setpriv) are not it yet. */
 export const controlProcess = (lab: string, part: ControlPart): LabProcess | undefined =>
   labProcesses({ lab, host: 'control' }).find((found) => isPart(part, found));
 
