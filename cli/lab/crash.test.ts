@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { labDown } from './down.ts';
 import { labList } from './status.ts';
 import { holdersOf, leftovers } from './testing/leftovers.ts';
@@ -11,9 +11,12 @@ const signal = new AbortController().signal;
 const mark = '98002';
 const maker = join(import.meta.dirname, 'testing', 'lab-maker.fixture.ts');
 
-afterAll(async () => {
+const down = async (): Promise<void> => {
   for (const lab of ['cr-a', 'cr-b', 'cr-c']) await labDown(lab, {}, signal);
-});
+};
+// A run that was killed may have left them.
+beforeAll(down);
+afterAll(down);
 
 /** Starts making a lab and lets its maker die by SIGKILL: itself after some progress, or from outside after some time. */
 const makeAndDie = async (

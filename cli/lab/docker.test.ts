@@ -30,6 +30,8 @@ const before = shared.filter((path) => existsSync(path));
 
 beforeAll(async () => {
   await promisify(execFile)(join(root, 'infra/setup.sh'), ['docker']);
+  // A run that was killed may have left it.
+  await labDown(lab, {}, signal);
   await labUp({ name: lab, hosts: 2, drivers: ['linuxbridge', 'ovs'] }, signal);
   await labDockerUp({ lab, host, bip: '10.1.0.1/16', mtu: 1400 }, signal);
   await labDockerImage({ lab, host }, signal);

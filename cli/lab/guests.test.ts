@@ -20,6 +20,8 @@ const namespace = (host: string): string => hostNamespace(parseLabName('lab', la
 
 /** A plain bridge over the underlay on each host: eth0 and the taps are its ports. */
 beforeAll(async () => {
+  // A run that was killed may have left it.
+  await labDown(lab, {}, signal);
   await labUp({ name: lab, hosts: 2 }, signal);
   for (const host of ['h1', 'h2']) {
     await tools.ipBatch(

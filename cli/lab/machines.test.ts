@@ -38,6 +38,8 @@ const boots = async (name: string, number: number) =>
 
 /** A libvirt network on a bridge, without any agent. */
 const furnish = async (): Promise<void> => {
+  // A run that was killed may have left it.
+  await labDown(lab, {}, signal);
   await labUp({ name: lab, hosts: 2 }, signal);
   await labLibvirtUp({ lab, host }, signal);
   await output('ip', 'link', 'add', 'br9', 'type', 'bridge');

@@ -19,9 +19,12 @@ const mark = '98004';
 const lab = 'wl-sw';
 const labs = [lab, 'wl-a', 'wl-b'];
 
-afterAll(async () => {
+const down = async (): Promise<void> => {
   for (const name of labs) await labDown(name, {}, signal);
-});
+};
+// A run that was killed may have left them.
+beforeAll(down);
+afterAll(down);
 
 /** What a command writes there; fails with what it says unless it ends well. */
 const output = async (target: LabTarget, ...argv: readonly string[]): Promise<string> => {

@@ -32,6 +32,8 @@ const listener = `
 `;
 
 beforeAll(async () => {
+  // A run that was killed may have left it.
+  await labDown(lab, {}, signal);
   await labUp(
     {
       name: lab,

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { labDown } from './down.ts';
 import { labRun } from './exec.ts';
 import { labList, labStatus } from './status.ts';
@@ -22,8 +22,13 @@ const scratchDir = (): string => {
   return path;
 };
 
-afterEach(async () => {
+const down = async (): Promise<void> => {
   for (const lab of labs) await labDown(lab, {}, signal);
+};
+// A run that was killed may have left them.
+beforeAll(down);
+afterEach(async () => {
+  await down();
   for (const path of scratch.splice(0)) rmSync(path, { recursive: true, force: true });
 });
 

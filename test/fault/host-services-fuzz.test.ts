@@ -1,16 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HostCheckServiceService } from '#proto/weft/agent/v1/host_check.ts';
 import { LibvirtNetworkServiceService } from '#proto/weft/agent/v1/libvirt.ts';
 import { PersistenceFormat, PersistenceServiceService } from '#proto/weft/agent/v1/persistence.ts';
 import type { MethodShape } from '#platform/rpc/definition.ts';
-import { labEndpoints } from '../../cli/client/endpoints.ts';
 import { labProcesses } from '../../cli/lab/index.ts';
-import { OverlayLab } from '../system/overlay-lab.ts';
-import { hostileMessage, noise } from './support/hostile.ts';
-import { Protos } from './support/protos.ts';
-import { RawCaller, type RawOutcome } from './support/raw-call.ts';
+import type { OverlayLab } from '../system/overlay-lab.ts';
+import { FuzzedHost } from './support/fuzzed-host.ts';
 
 const [L, P, H] = [LibvirtNetworkServiceService, PersistenceServiceService, HostCheckServiceService];
 /** What the services may say to anything at all; the host has no libvirt. */
@@ -67,25 +62,17 @@ const WRONG: readonly Wrong[] = [
 ];
 
 describe("bad input to libvirt's networks, what survives a reboot, and host checks", () => {
-  const stack = new AsyncDisposableStack();
+  let host: FuzzedHost;
   let lab: OverlayLab;
-  let raw: RawCaller;
-  let protos: Protos;
-  let address: string;
 
   beforeAll(async () => {
-    lab = stack.use(await OverlayLab.up({ name: 'whs-fuzz', hosts: 1 }));
-    raw = stack.use(new RawCaller());
-    protos = new Protos(await readFile(new URL('../../proto/gen/descriptors.binpb', import.meta.url)));
-    address = labEndpoints(lab.name).agent('h1');
+    host = await FuzzedHost.up('whs-fuzz');
+    ({ lab } = host);
   });
 
   afterAll(async () => {
-    await stack.disposeAsync();
+    await host[Symbol.asyncDispose]();
   });
-
-  const call = async (method: MethodShape, bytes: Uint8Array): Promise<RawOutcome> =>
-    await raw.call(address, method, bytes);
 
   /** What of the host these services could change, and what runs there. */
   const everything = async (): Promise<unknown> => ({
@@ -109,46 +96,15 @@ describe("bad input to libvirt's networks, what survives a reboot, and host chec
 
   test('is INVALID_ARGUMENT with the field, and changes nothing', async () => {
     await unchangedBy(async () => {
-      for (const { method, request, field } of WRONG) {
-        const { code, violations, message } = await call(method, protos.encode(protos.requestOf(method), request));
-        const named = violations.map((each) =>
-          each.field
-            .replaceAll(/\[\d+\]/g, '')
-            .split('.')
-            .at(-1),
-        );
-        expect([code, named], `${method.path} ${JSON.stringify(request)}: ${message}`).toEqual([
-          'INVALID_ARGUMENT',
-          [field],
-        ]);
-      }
+      for (const { method, request, field } of WRONG) await host.refuses(method, request, field);
     });
   });
 
   test('of any shape is answered in kind, and changes nothing', async () => {
     // A host check that is asked nothing amiss looks at the host, for seconds; what it may be asked is above.
     const methods = [...Object.values(L), ...Object.values(P)] as readonly MethodShape[];
-    const known = ['blue', 'nosuch0'];
-    const request = fc
-      .constantFrom(...methods)
-      .chain((method) =>
-        fc
-          .oneof(
-            { weight: 4, arbitrary: hostileMessage(protos.requestOf(method), known) },
-            { weight: 1, arbitrary: noise },
-          )
-          .map((bytes) => [method, bytes] as const),
-      );
     await unchangedBy(async () => {
-      await fc.assert(
-        fc.asyncProperty(fc.array(request, { minLength: 16, maxLength: 16 }), async (batch) => {
-          const outcomes = await Promise.all(
-            batch.map(async ([method, bytes]) => ({ path: method.path, ...(await call(method, bytes)) })),
-          );
-          expect(outcomes.filter(({ code }) => !CALM.includes(code))).toEqual([]);
-        }),
-        { numRuns: 25, endOnFailure: true },
-      );
+      await host.staysCalm(methods, { known: ['blue', 'nosuch0'], codes: CALM, batches: 25 });
     });
   });
 });

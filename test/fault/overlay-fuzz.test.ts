@@ -1,13 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OverlayServiceService } from '#proto/weft/agent/v1/overlay.ts';
 import type { MethodShape } from '#platform/rpc/definition.ts';
-import { labEndpoints } from '../../cli/client/endpoints.ts';
-import { OverlayLab } from '../system/overlay-lab.ts';
-import { hostileMessage, noise } from './support/hostile.ts';
-import { Protos } from './support/protos.ts';
-import { RawCaller, type RawOutcome } from './support/raw-call.ts';
+import type { OverlayLab } from '../system/overlay-lab.ts';
+import { FuzzedHost } from './support/fuzzed-host.ts';
 
 const S = OverlayServiceService;
 /** What the service may say to anything at all. */
@@ -71,25 +66,17 @@ const WRONG: Readonly<Record<string, readonly object[]>> = {
 };
 
 describe('bad input to the overlays of a host', () => {
-  const stack = new AsyncDisposableStack();
+  let host: FuzzedHost;
   let lab: OverlayLab;
-  let raw: RawCaller;
-  let protos: Protos;
-  let address: string;
 
   beforeAll(async () => {
-    lab = stack.use(await OverlayLab.up({ name: 'wso-fuzz', hosts: 1 }));
-    raw = stack.use(new RawCaller());
-    protos = new Protos(await readFile(new URL('../../proto/gen/descriptors.binpb', import.meta.url)));
-    address = labEndpoints(lab.name).agent('h1');
+    host = await FuzzedHost.up('wso-fuzz');
+    ({ lab } = host);
   });
 
   afterAll(async () => {
-    await stack.disposeAsync();
+    await host[Symbol.asyncDispose]();
   });
-
-  const call = async (method: MethodShape, bytes: Uint8Array): Promise<RawOutcome> =>
-    await raw.call(address, method, bytes);
 
   /** What the host has and who serves it: a restart of the agent would be another start time. */
   const everything = async (): Promise<unknown> => ({
@@ -109,27 +96,15 @@ describe('bad input to the overlays of a host', () => {
     await unchangedBy(async () => {
       for (const [field, wishes] of Object.entries(WRONG)) {
         for (const wish of wishes) {
-          const request = { overlay: { ...GOOD, ...wish }, validate_only: false };
-          const { code, violations, message } = await call(
-            S.applyOverlay,
-            protos.encode(protos.requestOf(S.applyOverlay), request),
-          );
-          const named = violations.map((each) =>
-            each.field
-              .replaceAll(/\[\d+\]/g, '')
-              .split('.')
-              .at(-1),
-          );
-          expect([code, named], `${JSON.stringify(wish)}: ${message}`).toEqual(['INVALID_ARGUMENT', [field]]);
+          await host.refuses(S.applyOverlay, { overlay: { ...GOOD, ...wish }, validate_only: false }, field);
         }
       }
       for (const method of [S.getOverlay, S.deleteOverlay, S.watchOverlays]) {
         for (const name of names.filter((each) => each !== '' || method !== S.watchOverlays)) {
-          const { code, violations } = await call(method, protos.encode(protos.requestOf(method), { name }));
-          expect([code, violations.map(({ field }) => field)]).toEqual(['INVALID_ARGUMENT', ['name']]);
+          await host.refuses(method, { name }, 'name');
         }
       }
-      expect(await call(S.applyOverlay, new Uint8Array())).toMatchObject({ code: 'INVALID_ARGUMENT' });
+      expect(await host.call(S.applyOverlay, new Uint8Array())).toMatchObject({ code: 'INVALID_ARGUMENT' });
     });
   });
 
@@ -137,26 +112,8 @@ describe('bad input to the overlays of a host', () => {
     const methods = Object.values(S) as readonly MethodShape[];
     // None of it is a peer that can be reached, so nothing of it can be applied.
     const known = ['blue', 'ovs_sw0', '10.100.0.1/8', '192.0.2.99', 'br-underlay', 'vxlan0'];
-    const request = fc
-      .constantFrom(...methods)
-      .chain((method) =>
-        fc
-          .oneof(
-            { weight: 4, arbitrary: hostileMessage(protos.requestOf(method), known) },
-            { weight: 1, arbitrary: noise },
-          )
-          .map((bytes) => [method, bytes] as const),
-      );
     await unchangedBy(async () => {
-      await fc.assert(
-        fc.asyncProperty(fc.array(request, { minLength: 16, maxLength: 16 }), async (batch) => {
-          const outcomes = await Promise.all(
-            batch.map(async ([method, bytes]) => ({ path: method.path, ...(await call(method, bytes)) })),
-          );
-          expect(outcomes.filter(({ code }) => !CALM.includes(code))).toEqual([]);
-        }),
-        { numRuns: 40, endOnFailure: true },
-      );
+      await host.staysCalm(methods, { known, codes: CALM, batches: 40 });
       for (const { name } of await lab.list('h1')) await lab.delete('h1', name);
     });
   });

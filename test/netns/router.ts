@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { nullLog } from '#platform/log/log.ts';
 import type { RouterDuty } from '../../agents/dataplane/model/router-duty.ts';
 import type { EdgeTools } from '../../agents/dataplane/edge/core/apply.ts';
@@ -93,16 +92,6 @@ export const guestOn = async (
 
 /** The namespace of a router. */
 export const insideOf = (routerId: string): Namespace => new Namespace(`qrouter-${routerId}`);
-
-/** Waits until a check holds; throws what it is that does not come. */
-export const eventually = async (what: string, holds: () => Promise<boolean>, withinMs = 5_000): Promise<number> => {
-  const start = performance.now();
-  while (!(await holds())) {
-    if (performance.now() - start > withinMs) throw new Error(`${what}: not within ${withinMs.toString()} ms`);
-    await sleep(20);
-  }
-  return performance.now() - start;
-};
 
 /** Whether an address answers one question within a second. */
 export const answers = async (from: Namespace, address: string): Promise<boolean> =>

@@ -61,6 +61,8 @@ export class LabWeft implements AsyncDisposable {
 
   static async up(options: LabWeftOptions, signal: AbortSignal = AbortSignal.timeout(120_000)): Promise<LabWeft> {
     const { separate = false, agentFlags = [] } = options;
+    // A run that was killed may have left it.
+    await labDown(options.name, {}, signal);
     const lab = await labUp(
       {
         ...options,

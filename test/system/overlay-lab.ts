@@ -30,9 +30,12 @@ export class OverlayLab implements AsyncDisposable {
   static async up(options: OverlayLabOptions): Promise<OverlayLab> {
     // A look by the clock would hide that one by an event is missing.
     const flags = ['--audit-interval-ms', '60s'];
+    const signal = AbortSignal.timeout(120_000);
+    // A run that was killed may have left it.
+    await labDown(options.name, {}, signal);
     const lab = await labUp(
       { ...options, drivers: ['ovs'], agent: (host) => standaloneAgentProcess(host, flags) },
-      AbortSignal.timeout(120_000),
+      signal,
     );
     return new OverlayLab(lab);
   }

@@ -7,7 +7,8 @@ import { currentTraceId, inSpan } from '#platform/telemetry/spans.ts';
 import type { Outcome } from '../model/operation.ts';
 import { annotate } from '../reconcile/annotate.ts';
 import type { EventLog } from '../reconcile/event-log.ts';
-import { driftRows, operationsDone, operationsFailed } from '../reconcile/metrics.ts';
+import { countOutcomes } from '../reconcile/count-outcomes.ts';
+import { driftRows } from '../reconcile/metrics.ts';
 import type { CommandRunner } from '../sys/command.ts';
 import { applySteps } from './apply.ts';
 import { refuseConflicts, refuseForeignLocal } from './conflicts.ts';
@@ -288,11 +289,7 @@ export class Overlays implements Component {
     return await inSpan('agent.overlay', options, async (span) => {
       const outcomes = await applySteps(commands, ovs, steps, this.#halt.signal);
       annotate(span, outcomes);
-      for (const { operation, error } of outcomes) {
-        (error === undefined ? operationsDone : operationsFailed).add(1, { kind: operation.kind });
-        if (error !== undefined)
-          log.warn({ overlay: name, command: operation.argv.join(' '), error }, 'operation failed');
-      }
+      countOutcomes(outcomes, log.child({ overlay: name }));
       this.#nameConcerns();
       if (cause === 'drift') this.#reportDrift(name, outcomes);
       return outcomes;

@@ -6,13 +6,14 @@ import type { NetworkTable } from '../intake/network-table.ts';
 import type { HeldNetwork } from '../model/control-plane.ts';
 import type { EntryChange, LocalPort, NetworkChange } from '../model/intent.ts';
 import type { PortSecurity } from '../model/port-security.ts';
-import { commandOf, type Operation, type Outcome } from '../model/operation.ts';
+import type { Operation, Outcome } from '../model/operation.ts';
 import { digestOfRows } from '../plan/digest.ts';
 import { withoutRemovals } from '../plan/removals.ts';
 import { annotate } from './annotate.ts';
 import { DeltaIntake, type Missing } from './delta-intake.ts';
 import { reportDrift } from './report-drift.ts';
-import { applySeconds, heldRevision, operationsDone, operationsFailed } from './metrics.ts';
+import { countOutcomes } from './count-outcomes.ts';
+import { applySeconds, heldRevision } from './metrics.ts';
 import { TableSync } from './table-sync.ts';
 import type { WorkerInput } from './worker-input.ts';
 import type { WorkerTools } from './worker-ports.ts';
@@ -437,13 +438,7 @@ export class NetworkWorker {
     if (operations.length === 0) return [];
     const outcomes = await this.#tools.dataplane.apply(operations, this.#halt.signal);
     this.#operations += outcomes.length;
-    for (const { operation, error } of outcomes) {
-      if (error === undefined) operationsDone.add(1, { kind: operation.kind });
-      else {
-        operationsFailed.add(1, { kind: operation.kind });
-        this.#tools.log.warn({ command: commandOf(operation), error }, 'operation failed');
-      }
-    }
+    countOutcomes(outcomes, this.#tools.log);
     return outcomes;
   }
 }

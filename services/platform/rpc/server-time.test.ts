@@ -1,20 +1,8 @@
-import { Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
+import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, expect, test } from 'vitest';
+import { datedServer } from '#platform/testing/dated-server.ts';
 import { echoServer } from './rpc.fixture.ts';
 import { serverTime } from './server-time.ts';
-
-const bytes = (value: Buffer): Buffer => value;
-const definition = {
-  check: {
-    path: '/grpc.health.v1.Health/Check',
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: bytes,
-    requestDeserialize: bytes,
-    responseSerialize: bytes,
-    responseDeserialize: bytes,
-  },
-} as const;
 
 let liar: Server | undefined;
 afterEach(() => {
@@ -24,19 +12,8 @@ afterEach(() => {
 
 /** A server whose answers bear this date. */
 const serverAt = async (date: () => string): Promise<string> => {
-  const server = new Server();
+  const server = datedServer(date);
   liar = server;
-  server.addService(definition, {
-    check: (
-      call: { sendMetadata: (metadata: Metadata) => void },
-      answer: (error: null, value: Buffer) => void,
-    ): void => {
-      const metadata = new Metadata();
-      metadata.set('date', date());
-      call.sendMetadata(metadata);
-      answer(null, Buffer.alloc(0));
-    },
-  });
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound);

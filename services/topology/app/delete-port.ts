@@ -1,13 +1,12 @@
 import { DomainError, notFound } from '#platform/errors/domain-error.ts';
 import type { Uuid } from '#platform/net/names.ts';
 import { FLOATING_IP_OWNER, ROUTER_GATEWAY_OWNER, ROUTER_INTERFACE_OWNER } from '../domain/device-owner.ts';
-import type { Release } from '../domain/errand.ts';
 import type { Port } from '../domain/port.ts';
 import { annotate } from './annotate.ts';
 import type { Environment, Mutation } from './environment.ts';
-import { tryFinishRelease } from './errands.ts';
 import { leadAway } from './floating-target.ts';
-import { checkResourceEtag, mutate, nothing } from './mutate.ts';
+import { deleteReleasing } from './delete-releasing.ts';
+import { checkResourceEtag } from './mutate.ts';
 import { removePort } from './remove-port.ts';
 import { Writer } from './write.ts';
 
@@ -22,12 +21,11 @@ export const deletePort = async (
   mutation: Mutation,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { store, records } = environment;
+  const { records } = environment;
   annotate({ port: id });
-  const release = await mutate<Release | undefined>(
-    store,
+  await deleteReleasing(
+    environment,
     mutation,
-    nothing,
     async (tx) => {
       const port = await tx.get(records.ports, id);
       if (port === undefined) throw notFound('port', id);
@@ -39,7 +37,6 @@ export const deletePort = async (
     },
     signal,
   );
-  if (release !== undefined && !mutation.validateOnly) await tryFinishRelease(environment, release, signal);
 };
 
 const OWNERS: ReadonlyMap<string, string> = new Map([

@@ -1,9 +1,8 @@
 import { notFound } from '#platform/errors/domain-error.ts';
 import type { Uuid } from '#platform/net/names.ts';
-import type { Release } from '../domain/errand.ts';
 import type { Environment, Mutation } from './environment.ts';
-import { tryFinishRelease } from './errands.ts';
-import { checkResourceEtag, mutate, nothing } from './mutate.ts';
+import { deleteReleasing } from './delete-releasing.ts';
+import { checkResourceEtag } from './mutate.ts';
 import { removeGateway, routerInUse } from './router-gateway.ts';
 import { Writer } from './write.ts';
 
@@ -17,11 +16,10 @@ export const deleteRouter = async (
   mutation: Mutation,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { store, records } = environment;
-  const release = await mutate<Release | undefined>(
-    store,
+  const { records } = environment;
+  await deleteReleasing(
+    environment,
     mutation,
-    nothing,
     async (tx) => {
       const router = await tx.get(records.routers, id);
       if (router === undefined) throw notFound('router', id);
@@ -35,5 +33,4 @@ export const deleteRouter = async (
     },
     signal,
   );
-  if (release !== undefined && !mutation.validateOnly) await tryFinishRelease(environment, release, signal);
 };

@@ -5,14 +5,14 @@ import type { Uuid } from '#platform/net/names.ts';
 import type { Transaction } from '#platform/store/store.ts';
 import { derivedId } from '../domain/derived-id.ts';
 import { FLOATING_IP_OWNER } from '../domain/device-owner.ts';
-import { portHolder, type Release } from '../domain/errand.ts';
+import { portHolder } from '../domain/errand.ts';
 import type { FloatingIp, FloatingTarget } from '../domain/floating-ip.ts';
 import { createHeld } from './create-held.ts';
 import type { Environment, Mutation } from './environment.ts';
-import { tryFinishRelease } from './errands.ts';
 import { leadNowhere, leadTo, type TargetWish } from './floating-target.ts';
 import type { Earnest } from './ipam.ts';
-import { checkResourceEtag, mutate, nothing } from './mutate.ts';
+import { deleteReleasing } from './delete-releasing.ts';
+import { checkResourceEtag, mutate } from './mutate.ts';
 import { relabelled } from './relabelled.ts';
 import { removePort } from './remove-port.ts';
 import { type OwnPort, refuseInside, takePort, type TakenPort, writeOwnPort } from './router-port.ts';
@@ -166,11 +166,10 @@ export const deleteFloatingIp = async (
   mutation: Mutation,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { store, records } = environment;
-  const release = await mutate<Release | undefined>(
-    store,
+  const { records } = environment;
+  await deleteReleasing(
+    environment,
     mutation,
-    nothing,
     async (tx) => {
       const found = await tx.get(records.floatingIps, id);
       if (found === undefined) throw notFound('floating_ip', id);
@@ -184,7 +183,6 @@ export const deleteFloatingIp = async (
     },
     signal,
   );
-  if (release !== undefined && !mutation.validateOnly) await tryFinishRelease(environment, release, signal);
 };
 
 const exists = (id: Uuid): DomainError =>

@@ -4,8 +4,9 @@ import type { Log } from '#platform/log/log.ts';
 import { carrier, type Carrier, currentTraceId, inSpan } from '#platform/telemetry/spans.ts';
 import { commandOf, type Outcome } from '../../model/operation.ts';
 import { annotate } from '../../reconcile/annotate.ts';
+import { countOutcomes } from '../../reconcile/count-outcomes.ts';
 import type { EventLog } from '../../reconcile/event-log.ts';
-import { driftRows, operationsDone, operationsFailed } from '../../reconcile/metrics.ts';
+import { driftRows } from '../../reconcile/metrics.ts';
 import type { RunningDaemon } from '../../sys/daemons.ts';
 import { applySteps, type EdgeTools } from './apply.ts';
 import type { DaemonSpec, EdgeKind, EdgeStep } from './model.ts';
@@ -220,13 +221,7 @@ export class EdgeWorker<Duty> {
 
   #count(outcomes: readonly Outcome[]): void {
     this.#operations += outcomes.length;
-    for (const { operation, error } of outcomes) {
-      if (error === undefined) operationsDone.add(1, { kind: operation.kind });
-      else {
-        operationsFailed.add(1, { kind: operation.kind });
-        this.#tools.log.warn({ command: commandOf(operation), error }, 'operation failed');
-      }
-    }
+    countOutcomes(outcomes, this.#tools.log);
   }
 
   #told(outcomes: readonly Outcome[]): void {
