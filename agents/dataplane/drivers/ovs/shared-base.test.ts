@@ -1,14 +1,16 @@
 import { expect, test } from 'vitest';
 import { sleep } from '#platform/async/sleep.ts';
 import { nullLog } from '#platform/log/log.ts';
+import { eventually } from '#platform/testing/eventually.ts';
 import { parseUnicastIp } from '#platform/net/ip-address.ts';
 import type { Outcome } from '../../model/operation.ts';
 import { SharedBase } from './shared-base.ts';
 import { FakeSwitch } from './testing/fake-switch.ts';
 
+const vtep = { hostId: 'h1', address: parseUnicastIp('address', '192.0.2.11'), udpPort: 4789 };
+const site = { host: { hostId: 'h1', vtep }, bridge: 'br-int' };
+
 test('what a slow switch is being told is told by nobody else meanwhile', async () => {
-  const vtep = { hostId: 'h1', address: parseUnicastIp('address', '192.0.2.11'), udpPort: 4789 };
-  const site = { host: { hostId: 'h1', vtep }, bridge: 'br-int' };
   const ovs = new FakeSwitch(site.bridge);
   const errors: string[] = [];
   let working = 0;
@@ -42,6 +44,34 @@ test('what a slow switch is being told is told by nobody else meanwhile', async 
     await base.settle(AbortSignal.timeout(10_000));
     expect({ errors, most }).toEqual({ errors: [], most: 1 });
     expect(await base.plan(AbortSignal.timeout(1_000))).toEqual([]);
+  } finally {
+    await base.stop();
+  }
+});
+
+test('what changes behind a look is looked at soon after it, not when the next one is due', async () => {
+  const ovs = new FakeSwitch(site.bridge);
+  let looks = 0;
+  const base = new SharedBase({
+    site,
+    datapath: 'netdev',
+    view: ovs.view,
+    log: nullLog,
+    flowsAreReached: () => true,
+    flows: async (cookie) => {
+      // The database has been read, and what is read of the flows has just left the switch.
+      if (looks === 1) base.suspect();
+      return Promise.resolve(ovs.flows.filter((flow) => flow.cookie === cookie));
+    },
+    apply: async (operations) => await ovs.apply(operations),
+    onSettled: () => {
+      looks += 1;
+    },
+  });
+  try {
+    await base.settle(AbortSignal.timeout(10_000));
+    base.ensure();
+    await eventually('a look for what was suspected', () => looks === 3, 1_000);
   } finally {
     await base.stop();
   }

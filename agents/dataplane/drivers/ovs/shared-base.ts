@@ -65,7 +65,7 @@ export class SharedBase {
     if (failure?.error !== undefined) {
       throw new DomainError('unavailable', 'BRIDGE_NOT_MADE', `${commandOf(failure.operation)}: ${failure.error}`);
     }
-    this.#arm(INTERVAL_MS);
+    this.#armNext();
   }
 
   /** Looks now, in the background, and again until it is right. */
@@ -117,6 +117,11 @@ export class SharedBase {
     return await done;
   }
 
+  /** What was suspected during a look may have changed behind it: that stays due when it was. */
+  #armNext(): void {
+    if (this.#suspectedSince === undefined) this.#arm(INTERVAL_MS);
+  }
+
   #arm(ms: number): void {
     if (this.#halt.signal.aborted) return;
     clearTimeout(this.#timer);
@@ -140,7 +145,8 @@ export class SharedBase {
       this.#complaint = error;
     }
     if (this.#failures > 0) await this.#rest(backoffMs(this.#failures - 1, RETRY, Math.random));
-    this.#arm(this.#failures > 0 ? 0 : INTERVAL_MS);
+    if (this.#failures > 0) this.#arm(0);
+    else this.#armNext();
   }
 
   /** Until it is time to try again, or somebody asks for it. */
