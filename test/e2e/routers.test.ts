@@ -29,10 +29,13 @@ describe('routers', () => {
   let a: Port;
   let b: Port;
 
-  const subnet = async (network: Network, cidr: string): Promise<Subnet> => {
+  /** Networks that DHCP is served on. */
+  let told: readonly Network[];
+
+  const subnet = async (network: Network, cidr: string, enableDhcp = false): Promise<Subnet> => {
     const mode = cidr.includes(':') ? Ipv6AddressMode.IPV6_ADDRESS_MODE_SLAAC : undefined;
     const wish = Subnet.fromPartial({
-      ...{ network_id: network.id, cidr, enable_dhcp: false },
+      ...{ network_id: network.id, cidr, enable_dhcp: enableDhcp },
       ...(mode !== undefined && { ipv6_address_mode: mode }),
     });
     return await (await weft.connections.ipam()).createSubnet({ subnet: wish, ...request() });
@@ -59,6 +62,14 @@ describe('routers', () => {
   };
   const namespaceOf = ({ id }: Router): string => `qrouter-${id}`;
   const on = (host: string): { readonly lab: string; readonly host: string } => ({ lab: weft.name, host });
+  /** Whether a host has that namespace with that socket in it. */
+  const serves = async (host: string, { id }: Network): Promise<boolean> =>
+    (await tryInPlace(on(host), ['ip', 'netns', 'exec', `qdhcp-${id}`, 'ss', '-Hlun', 'sport', '=', ':67'])).stdout !==
+    '';
+  const servedBy = async (host: string): Promise<readonly Network[]> => {
+    const found = await Promise.all(told.map(async (network) => ({ network, here: await serves(host, network) })));
+    return found.flatMap(({ network, here }) => (here ? [network] : []));
+  };
   const inRouter = async (host: string, of: Router, ...argv: readonly string[]): Promise<string> =>
     (await tryInPlace(on(host), ['ip', 'netns', 'exec', namespaceOf(of), ...argv])).stdout;
   const makeRouter = async (name: string, subnets: readonly Subnet[]): Promise<Router> => {
@@ -86,9 +97,10 @@ describe('routers', () => {
     await subnet(external, '172.32.0.0/24');
     const [one, two, third] = [await weft.network(), await weft.network(), await weft.network()];
     const insides = [
-      ...[await subnet(one, '172.16.1.0/24'), await subnet(two, '172.16.2.0/24')],
+      ...[await subnet(one, '172.16.1.0/24', true), await subnet(two, '172.16.2.0/24', true)],
       ...[await subnet(one, '2001:db8:1::/64'), await subnet(two, '2001:db8:2::/64')],
     ];
+    told = [one, two];
     router = await makeRouter('r', insides);
     other = await makeRouter('o', [await subnet(third, '172.16.1.0/24')]);
     [a, b] = [await boot('a', 'c1', one, '172.16.1'), await boot('b', 'n1', two, '172.16.2')];
@@ -163,8 +175,16 @@ describe('routers', () => {
     await reached('a', INTERNET);
   });
 
-  test('a host that dies loses its router to another, and gives it up when it is back', async ({ annotate }) => {
+  test('a host that dies loses its router and DHCP to another, and gives them up when it is back', async ({
+    annotate,
+  }) => {
     const { binding_host_id: dead } = await current(router.id);
+    await eventually(
+      'both networks have DHCP',
+      async () => (await servedBy('n1')).length + (await servedBy('n2')).length === 2,
+    );
+    const moved = await servedBy(dead);
+    expect(moved).not.toEqual([]);
     const steady = ping(weft.name, 'a', INTERNET, 110, 50);
     for (const device of ['eth0', 'eth1']) await inPlace(on(dead), ['ip', 'link', 'set', 'dev', device, 'down']);
     await agentKill9(on(dead), soon());
@@ -174,11 +194,14 @@ describe('routers', () => {
     await annotate(`a router was without a host for ${((sent - received) * 50).toString()} ms, of a lease of 2000 ms`);
     expect(sent - received).toBeLessThan(90);
     await reached('a', INTERNET);
+    await eventually('DHCP there too', async () => (await servedBy(next)).length === told.length, 10_000);
     for (const device of ['eth0', 'eth1']) await inPlace(on(dead), ['ip', 'link', 'set', 'dev', device, 'up']);
     await agentStart(on(dead), soon());
     const isThere = async (): Promise<boolean> =>
       (await inPlace(on(dead), ['ip', 'netns', 'list'])).includes(namespaceOf(router));
     await eventually('the old host gives it up', async () => !(await isThere()), 10_000);
+    await eventually('DHCP as well', async () => (await servedBy(dead)).length === 0, 10_000);
+    expect(await servedBy(next)).toEqual(told);
     expect((await current(router.id)).binding_host_id).toBe(next);
     await reached('a', INTERNET);
     await reached('a', addressOf(b, 6));

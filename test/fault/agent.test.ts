@@ -146,15 +146,18 @@ describe('an agent', () => {
       if (port !== undefined) await weft.deletePort(port.id);
     });
     await inFlight(10, 10, async (index) => weft.deletePort(own[index]?.id ?? ''));
-    await eventually(
-      'the others are through',
-      async () => {
-        const bound = new Map((await portsOf(weft, busy.id)).map((port) => [port.id, port.binding_host_id]));
-        const came = fresh.slice(20).every(({ id }) => bound.get(id) !== '');
-        return came && [...going2, ...going3].every(({ id }) => (bound.get(id) ?? '') === '');
-      },
-      20_000,
-    );
+    const gone = [...going2, ...going3];
+    const wrong = async (): Promise<readonly string[]> => {
+      const bound = new Map((await portsOf(weft, busy.id)).map((port) => [port.id, port.binding_host_id]));
+      return [
+        ...fresh.slice(20).flatMap(({ id }) => (bound.get(id) === '' ? [`${tapOf(id)} is not bound`] : [])),
+        ...gone.flatMap(({ id }) =>
+          (bound.get(id) ?? '') === '' ? [] : [`${tapOf(id)} is on ${bound.get(id) ?? ''}`],
+        ),
+      ];
+    };
+    await eventually('the others are through', async () => (await wrong()).length === 0, 20_000).catch(() => undefined);
+    expect(await wrong()).toEqual([]);
     await agentStart(h1(), soon());
     await weft.converged(busy.id, 503, 15_000);
     await exactWithin(weft, busy, 10_000);

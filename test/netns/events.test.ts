@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { eventually } from '#platform/testing/eventually.ts';
@@ -141,10 +143,43 @@ test('after a monitor died it says that events were lost, and tells what changed
   await using listener = new Listener(host);
   await eventually('listed', () => listener.has('listed'));
   await listener.settle();
-  for (const pid of childrenRunning('ip -o monitor link')) process.kill(pid, 'SIGKILL');
+  for (const pid of childrenRunning('-o monitor link')) process.kill(pid, 'SIGKILL');
   await plugGuest(host, elsewhere, one);
   await eventually('overrun', () => listener.has('overrun'), 5_000);
   await eventually('the new tap', () => listener.links.some(({ name }) => name === one.device), 5_000);
+});
+
+test('a device whose end was lost, while older words of it were still on their way, is told to be gone', async () => {
+  await using namespaces = new Namespaces();
+  const { host, elsewhere } = await setUp(namespaces);
+  await using _host = host;
+  await using listener = new Listener(host);
+  await eventually('listed', () => listener.has('listed'));
+  await plugGuest(host, elsewhere, one);
+  await eventually('the tap', () => listener.links.some(({ name }) => name === one.device));
+  const monitors = childrenRunning('-o monitor link');
+  const folder = mkdtempSync(join(tmpdir(), 'weft-events-'));
+  try {
+    // More than the kernel keeps for who does not read: what comes first waits to be read, the rest is lost.
+    for (const pid of monitors) process.kill(pid, 'SIGSTOP');
+    const lines = Array.from(
+      { length: 4_000 },
+      (_, at) => `link set dev ${one.device} mtu ${(1_300 + (at % 2)).toString()}`,
+    );
+    writeFileSync(join(folder, 'changes'), `${lines.join('\n')}\nlink delete dev ${one.device}\n`);
+    await host.namespace.must('ip', '-batch', join(folder, 'changes'));
+  } finally {
+    for (const pid of monitors) process.kill(pid, 'SIGCONT');
+    rmSync(folder, { recursive: true });
+  }
+  await eventually('overrun', () => listener.has('overrun'), 5_000);
+  const last = (): string | undefined => listener.links.findLast(({ name }) => name === one.device)?.kind;
+  await eventually('gone', () => last() === 'gone', 5_000);
+  // Nor does it come back.
+  await new Promise((resolve) => {
+    setTimeout(resolve, 300);
+  });
+  expect(last()).toBe('gone');
 });
 
 /** Processes that this one started, by what they run. */

@@ -21,6 +21,9 @@ import type { WorkerTools } from './worker-ports.ts';
 /** Why a network is read back and compared. */
 export type AuditCause = 'start' | 'drift' | 'periodic' | 'failure' | 'request' | 'advice';
 
+/** By which what has to be done is not weft's own doing. */
+const DRIFT_CAUSES: ReadonlySet<AuditCause> = new Set(['drift', 'periodic', 'advice']);
+
 interface AuditRequest {
   readonly cause: AuditCause;
   readonly parent: Carrier;
@@ -62,6 +65,8 @@ export class NetworkWorker {
   /** What the kernel holds: the table may be ahead of it. 0 while that is not known. */
   #heldRevision = 0n;
   #suspicion: AuditCause | undefined;
+  /** A repair of drift has failed in part: what the next tries do is told as well. */
+  #isHalfRepaired = false;
   #driftRepaired = 0;
   #driftReported = 0;
   #operations = 0;
@@ -392,9 +397,10 @@ export class NetworkWorker {
           annotate(span, outcomes);
           const failures = outcomes.filter(({ error }) => error !== undefined);
           if (operations.length > 0) observed = await dataplane.observe(table, this.#halt.signal);
-          const isDrift = this.#established && (cause === 'drift' || cause === 'periodic' || cause === 'advice');
+          const isDrift = cause === 'failure' ? this.#isHalfRepaired : this.#established && DRIFT_CAUSES.has(cause);
           if (operations.length > 0 && isDrift)
             this.#driftRepaired += reportDrift(this.#tools, table.networkId, outcomes);
+          this.#isHalfRepaired = isDrift && failures.length > 0;
           this.#lastAudit = {
             digest: digestOfRows(observed.rows, table.manualFlood),
             revision: table.revision,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DomainError } from '#platform/errors/domain-error.ts';
 import { nullLog } from '#platform/log/log.ts';
+import { eventually } from '#platform/testing/eventually.ts';
 import type { Dataplane, ObservedNetwork, OwnedNetwork } from '../model/host.ts';
 import type { LocalPort } from '../model/intent.ts';
 import { OWN_ADDRESSES_ONLY } from '../model/port-security.ts';
@@ -85,9 +86,11 @@ const step = (kind: string, ...argv: readonly string[]): Operation => ({ kind, k
 
 let dataplane: FakeDataplane;
 let networks: Networks;
+let events: EventLog;
 
 beforeEach(() => {
   dataplane = new FakeDataplane();
+  events = new EventLog();
   const tools: WorkerTools = {
     host: HOST,
     dataplane,
@@ -103,7 +106,7 @@ beforeEach(() => {
       subscribe: () => ({ [Symbol.asyncDispose]: async () => Promise.resolve() }),
     },
     states: { record: () => undefined, forget: () => undefined },
-    events: new EventLog(),
+    events,
     observer: { withdrawn: () => undefined, assigned: () => undefined, audited: () => undefined },
     log: nullLog,
     timing: { settleMs: 60_000, auditIntervalMs: 60_000, auditSpacingMs: 60_000, startGraceMs: 0 },
@@ -162,6 +165,26 @@ test('whoever plugs into a network that is being given up is told, and plugs int
   });
   await plug(2);
   expect(dataplane.devices).toEqual(new Set(['tap2']));
+});
+
+test('of a repair that failed is told when it is done after all', async () => {
+  const told: string[] = [];
+  const watching = new AbortController();
+  const watch = (async () => {
+    for await (const { kind, outcomes } of events.watch(watching.signal)) {
+      if (kind === 'repair') told.push(outcomes?.map(({ error }) => error ?? 'done').join() ?? '');
+    }
+  })().catch(() => undefined);
+  await plug(1);
+  dataplane.devices.clear();
+  dataplane.error = 'busy';
+  await networks.get(NETWORK.networkId)?.audit('drift');
+  expect(told).toEqual(['busy']);
+  dataplane.error = undefined;
+  await eventually('it is told', () => told.length > 1);
+  expect(told).toEqual(['busy', 'done']);
+  watching.abort();
+  await watch;
 });
 
 describe('a removal that cannot be done', () => {

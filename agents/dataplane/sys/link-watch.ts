@@ -40,7 +40,7 @@ export class LinkWatch {
     this.#tools = tools;
     this.#handlers = handlers;
     this.#monitor = new MonitorChild(
-      { argv: ['ip', '-o', 'monitor', 'link'], prefix: tools.prefix },
+      { argv: ['ip', '-rc', '4194304', '-o', 'monitor', 'link'], prefix: tools.prefix, endsOnOverrun: true },
       {
         line: (line) => {
           if (this.#taking === 0) this.#tell(this.#links.take(line));
@@ -49,9 +49,9 @@ export class LinkWatch {
         subscribed: () => {
           this.#listAgain();
         },
+        // It is subscribed again soon.
         lost: () => {
           handlers.lost();
-          this.#listAgain();
         },
       },
     );

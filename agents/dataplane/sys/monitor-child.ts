@@ -18,6 +18,11 @@ export interface MonitorOptions {
   readonly gatherMs?: number;
   /** For a program that listens to something else than netlink: it counts as subscribed when it has lived for so long. */
   readonly settleMs?: number;
+  /**
+   * Whether it is ended, and started again, when the kernel's buffer overran. The kernel tells of an overrun ahead of what was
+   * in the buffer by then (netlink(7)): who reads on hears old words after having looked, and the newer ones were lost.
+   */
+  readonly endsOnOverrun?: boolean;
   /** Which family of netlink it listens to (netlink(7)): 0, NETLINK_ROUTE, by default. */
   readonly netlinkFamily?: number;
 }
@@ -43,6 +48,7 @@ export class MonitorChild {
   readonly #niceness: number;
   readonly #gatherMs: number;
   readonly #settleMs: number | undefined;
+  readonly #endsOnOverrun: boolean;
   readonly #netlinkFamily: number;
   readonly #listener: MonitorListener;
   readonly #stopping = new AbortController();
@@ -53,6 +59,7 @@ export class MonitorChild {
     this.#niceness = options.niceness ?? 0;
     this.#gatherMs = options.gatherMs ?? 0;
     this.#settleMs = options.settleMs;
+    this.#endsOnOverrun = options.endsOnOverrun ?? false;
     this.#netlinkFamily = options.netlinkFamily ?? 0;
     this.#listener = listener;
   }
@@ -111,7 +118,10 @@ export class MonitorChild {
     });
     const err = new LineSplitter((line) => {
       words = line;
-      if (line.includes(OVERRUN) && !halt.aborted) this.#listener.lost(line);
+      if (!line.includes(OVERRUN) || halt.aborted) return;
+      // Its end is a loss like this one.
+      if (this.#endsOnOverrun) kill();
+      else this.#listener.lost(line);
     });
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       out.push(chunk);

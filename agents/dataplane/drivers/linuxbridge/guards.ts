@@ -1,10 +1,18 @@
-import { toError } from '#platform/errors/domain-error.ts';
+import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import type { SpoofedFrames } from '../../model/port-security.ts';
 import type { CommandRunner } from '../../sys/command.ts';
 import { MonitorChild } from '../../sys/monitor-child.ts';
 import { afterScript, NO_GUARDS, parseGuards, parseSpoofed } from './guard-dump.ts';
 import type { ObservedGuards } from './guard-dump.ts';
 import { GUARD_TABLE } from './guard-rules.ts';
+
+/** Transactions that somebody waits for. */
+interface Job {
+  readonly scripts: readonly string[];
+  readonly signal: AbortSignal;
+  readonly resolve: (answers: readonly (string | undefined)[]) => void;
+  readonly reject: (reason: unknown) => void;
+}
 
 /** What it needs of the host. */
 export interface GuardTools {
@@ -27,7 +35,7 @@ const LOST = '# ERROR';
 const OURS = new RegExp(String.raw`\bbridge ${GUARD_TABLE}(?: |$)`);
 
 /**
- * The agent's table of nftables: what is in it, changes of it by one process each, and word of changes that others make. What
+ * The agent's table of nftables: what is in it, changes of it by one process at a time, and word of changes that others make. What
  * was read holds until somebody changes the table.
  */
 export class Guards {
@@ -41,6 +49,9 @@ export class Guards {
   #reading: { readonly at: number; readonly done: Promise<void> } | undefined;
   #isListening = false;
   #isTouched = false;
+  readonly #waiting: Job[] = [];
+  #isWriting = false;
+  readonly #halt = new AbortController();
 
   constructor(tools: GuardTools) {
     this.#tools = tools;
@@ -81,6 +92,7 @@ export class Guards {
   }
 
   async stop(): Promise<void> {
+    this.#halt.abort(new DomainError('unavailable', 'STOPPING', 'the agent is stopping'));
     await this.#monitor.stop();
   }
 
@@ -97,13 +109,47 @@ export class Guards {
     return this.#known;
   }
 
-  /** Does transactions, all in one when that goes, else each in its own. One answer per script. */
+  /**
+   * Does transactions, with those that others ask for meanwhile, all in one when that goes; what does not go is told from the
+   * rest by halves. One answer per script.
+   */
   async run(scripts: readonly string[], signal: AbortSignal): Promise<readonly (string | undefined)[]> {
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<readonly (string | undefined)[]>();
+    this.#waiting.push({ scripts, signal, resolve, reject });
+    if (!this.#isWriting) {
+      this.#isWriting = true;
+      void this.#write();
+    }
+    return await promise;
+  }
+
+  /** Never rejects. Nothing may be waited for between the last look at who waits and the word that nobody writes. */
+  async #write(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const jobs: Job[] = [];
+      for (const job of this.#waiting.splice(0)) {
+        if (job.signal.aborted) job.reject(job.signal.reason);
+        else jobs.push(job);
+      }
+      try {
+        const scripts = jobs.flatMap((job) => job.scripts);
+        const answers = [...(await this.#executeAll(scripts, this.#halt.signal))];
+        for (const { scripts: own, resolve } of jobs) resolve(answers.splice(0, own.length));
+      } catch (error) {
+        for (const { reject } of jobs) reject(error);
+      }
+    }
+    this.#isWriting = false;
+  }
+
+  async #executeAll(scripts: readonly string[], signal: AbortSignal): Promise<readonly (string | undefined)[]> {
+    if (scripts.length === 0) return [];
     const error = await this.#execute(scripts.join('\n'), signal);
     if (error === undefined || scripts.length === 1) return scripts.map(() => error);
-    const answers: (string | undefined)[] = [];
-    for (const script of scripts) answers.push(await this.#execute(script, signal));
-    return answers;
+    const half = Math.ceil(scripts.length / 2);
+    const first = await this.#executeAll(scripts.slice(0, half), signal);
+    return [...first, ...(await this.#executeAll(scripts.slice(half), signal))];
   }
 
   /** What was dropped of these devices. Rejects as the command does; nothing was where there is no table. */
