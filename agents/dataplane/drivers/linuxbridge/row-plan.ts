@@ -38,6 +38,7 @@ export const planRows = (
   const steps = rowOperations(intent, host.vtep.udpPort);
   const there = rowsAfterLinks(observed, emptied, vxlan);
   const present = (device: string): boolean => device === vxlan || observed.links.has(device);
+  const isLocal = (device: string | undefined): boolean => device !== undefined && device !== vxlan;
 
   const additions: Operation[] = [];
   for (const [mac, holding] of claims.macs) {
@@ -45,8 +46,9 @@ export const planRows = (
     const bridgePort = wanted.bridgeFdb.get(mac);
     const bridgeIsRight = there.bridgeFdb.get(mac) === bridgePort;
     if (to !== undefined) {
-      if (!bridgeIsRight || !sameDestination(there.fdb.get(mac), to))
-        additions.push(steps.replaceFdb(mac, to, holding));
+      const isThere = sameDestination(there.fdb.get(mac), to);
+      if (!isThere && isLocal(there.bridgeFdb.get(mac))) additions.push(steps.replaceFdbAhead(mac, to, holding));
+      if (!bridgeIsRight || !isThere) additions.push(steps.replaceFdb(mac, to, holding));
     } else if (bridgePort !== undefined && !bridgeIsRight && present(bridgePort)) {
       additions.push(steps.replaceBridgeFdb(mac, bridgePort, holding));
     }
@@ -114,7 +116,9 @@ export const planChangedRows = (host: HostIdentity, intent: NetworkIntent, chang
     const oldPort = bridgePortOf(before, vxlan);
     const newPort = bridgePortOf(after, vxlan);
     if (after !== undefined && to !== undefined) {
-      if (!sameDestination(from, to)) additions.push(steps.replaceFdb(mac, to, after));
+      if (sameDestination(from, to)) continue;
+      if (oldPort !== undefined && oldPort !== vxlan) additions.push(steps.replaceFdbAhead(mac, to, after));
+      additions.push(steps.replaceFdb(mac, to, after));
       continue;
     }
     if (after !== undefined && newPort !== undefined && (newPort !== oldPort || isPluggedAnew(change, after.portId))) {
