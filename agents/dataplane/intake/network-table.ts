@@ -76,6 +76,11 @@ export class NetworkTable implements NetworkIntent {
   claimants(address: MacAddress | IpAddress): Iterable<string> {
     return this.#claims.claimants(address);
   }
+  /** What is plugged behind a device. */
+  portOf(device: string): LocalPort | undefined {
+    for (const port of this.#ports.values()) if (port.device === device) return port;
+    return undefined;
+  }
   /** The entry whose port a tap is named after. */
   entryOfTap(device: string): ForwardingEntry | undefined {
     if (!device.startsWith('tap')) return undefined;

@@ -127,7 +127,8 @@ export class DevicePorts {
   /** l2pop took the binding away: the device stays and is left alone. */
   onWithdrawn(port: LocalPort): void {
     const device = this.#devices.get(port.device);
-    if (device === undefined) return;
+    // Another plugging of the device may be on its way to the worker, behind what took this one.
+    if (device === undefined || (device.plugged !== undefined && !isSamePlugging(device.plugged, port))) return;
     const networkId = device.networkId ?? '';
     delete device.plugged;
     device.message = 'the port is bound here no more';
@@ -365,6 +366,7 @@ export class DevicePorts {
   async #down(device: Device): Promise<void> {
     const port = device.plugged;
     if (port === undefined) {
+      await this.#release(device);
       await this.#end(device);
       return;
     }
@@ -416,10 +418,11 @@ export class DevicePorts {
   }
 
   async #release(device: Device): Promise<void> {
-    const port = device.plugged;
-    if (port === undefined || device.networkId === undefined) return;
-    delete device.plugged;
+    if (device.networkId === undefined) return;
     const worker = this.#tools.networks.get(device.networkId);
+    const port = device.plugged ?? worker?.table.portOf(device.name);
+    if (port === undefined) return;
+    delete device.plugged;
     // From a network that is just being given up it is gone anyway.
     await worker?.pushAndWait({ kind: 'unplug', portId: port.portId, cause: carrier() }).catch(() => undefined);
     await this.#tools.networks.releaseIfEmpty(device.networkId);
@@ -438,6 +441,8 @@ export class DevicePorts {
     localPorts.set(plugged);
   }
 }
+
+const isSamePlugging = (a: LocalPort, b: LocalPort): boolean => a.portId === b.portId && a.generation === b.generation;
 
 const sameFacts = (a: DeviceFacts | undefined, b: DeviceFacts): boolean =>
   a?.mac === b.mac && a.networkId === b.networkId && a.vmId === b.vmId;
