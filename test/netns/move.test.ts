@@ -63,7 +63,7 @@ test('a port that moves between hosts, there and back, loses no packet on the wa
     allDone(await a.dataplane.apply(a.dataplane.planChange(a.identity, next, change), signal));
     current = next;
     await new Promise((resolve) => {
-      setTimeout(resolve, 30);
+      setTimeout(resolve, 10);
     });
   }
   expect((await ping).stdout).toContain('100000 packets transmitted, 100000 received, 0% packet loss');

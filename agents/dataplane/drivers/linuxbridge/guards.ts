@@ -35,8 +35,8 @@ const LOST = '# ERROR';
 const OURS = new RegExp(String.raw`\bbridge ${GUARD_TABLE}(?: |$)`);
 
 /**
- * The agent's table of nftables: what is in it, changes of it by one process at a time, and word of changes that others make. What
- * was read holds until somebody changes the table.
+ * The agent's table of nftables: what is in it, changes of it by one process at a time, and word of changes that others
+ * make. What was read holds until somebody changes the table.
  */
 export class Guards {
   readonly #tools: GuardTools;

@@ -38,7 +38,6 @@ export const planRows = (
   const steps = rowOperations(intent, host.vtep.udpPort);
   const there = rowsAfterLinks(observed, emptied, vxlan);
   const present = (device: string): boolean => device === vxlan || observed.links.has(device);
-  const isLocal = (device: string | undefined): boolean => device !== undefined && device !== vxlan;
 
   const additions: Operation[] = [];
   for (const [mac, holding] of claims.macs) {
@@ -47,7 +46,7 @@ export const planRows = (
     const bridgeIsRight = there.bridgeFdb.get(mac) === bridgePort;
     if (to !== undefined) {
       const isThere = sameDestination(there.fdb.get(mac), to);
-      if (!isThere && isLocal(there.bridgeFdb.get(mac))) additions.push(steps.replaceFdbAhead(mac, to, holding));
+      if (!isThere && isLocal(there.bridgeFdb.get(mac), vxlan)) additions.push(steps.replaceFdbAhead(mac, to, holding));
       if (!bridgeIsRight || !isThere) additions.push(steps.replaceFdb(mac, to, holding));
     } else if (bridgePort !== undefined && !bridgeIsRight && present(bridgePort)) {
       additions.push(steps.replaceBridgeFdb(mac, bridgePort, holding));
@@ -117,7 +116,7 @@ export const planChangedRows = (host: HostIdentity, intent: NetworkIntent, chang
     const newPort = bridgePortOf(after, vxlan);
     if (after !== undefined && to !== undefined) {
       if (sameDestination(from, to)) continue;
-      if (oldPort !== undefined && oldPort !== vxlan) additions.push(steps.replaceFdbAhead(mac, to, after));
+      if (isLocal(oldPort, vxlan)) additions.push(steps.replaceFdbAhead(mac, to, after));
       additions.push(steps.replaceFdb(mac, to, after));
       continue;
     }
@@ -150,6 +149,10 @@ export const planChangedRows = (host: HostIdentity, intent: NetworkIntent, chang
   }
   return { additions, flood, deletions };
 };
+
+/** Whether the bridge sends what is for an address to a device of this host. */
+const isLocal = (bridgePort: string | undefined, vxlan: string): boolean =>
+  bridgePort !== undefined && bridgePort !== vxlan;
 
 const sameDestination = (a: Destination | undefined, b: Destination | undefined): boolean =>
   a?.address === b?.address && a?.udpPort === b?.udpPort;

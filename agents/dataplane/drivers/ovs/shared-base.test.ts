@@ -4,11 +4,19 @@ import { nullLog } from '#platform/log/log.ts';
 import { eventually } from '#platform/testing/eventually.ts';
 import { parseUnicastIp } from '#platform/net/ip-address.ts';
 import type { Outcome } from '../../model/operation.ts';
-import { SharedBase } from './shared-base.ts';
+import { SharedBase, type SharedBaseTools } from './shared-base.ts';
 import { FakeSwitch } from './testing/fake-switch.ts';
 
 const vtep = { hostId: 'h1', address: parseUnicastIp('address', '192.0.2.11'), udpPort: 4789 };
 const site = { host: { hostId: 'h1', vtep }, bridge: 'br-int' };
+
+const toolsOf = (ovs: FakeSwitch): SharedBaseTools => ({
+  ...{ site, datapath: 'netdev', view: ovs.view, log: nullLog },
+  flowsAreReached: () => true,
+  flows: async (cookie) => Promise.resolve(ovs.flows.filter((flow) => flow.cookie === cookie)),
+  apply: async (operations) => await ovs.apply(operations),
+  onSettled: () => undefined,
+});
 
 test('what a slow switch is being told is told by nobody else meanwhile', async () => {
   const ovs = new FakeSwitch(site.bridge);
@@ -16,12 +24,7 @@ test('what a slow switch is being told is told by nobody else meanwhile', async 
   let working = 0;
   let most = 0;
   const base = new SharedBase({
-    site,
-    datapath: 'netdev',
-    view: ovs.view,
-    log: nullLog,
-    flowsAreReached: () => true,
-    flows: async (cookie) => Promise.resolve(ovs.flows.filter((flow) => flow.cookie === cookie)),
+    ...toolsOf(ovs),
     apply: async (operations, signal) => {
       working += 1;
       most = Math.max(most, working);
@@ -36,7 +39,6 @@ test('what a slow switch is being told is told by nobody else meanwhile', async 
       errors.push(...outcomes.flatMap(({ error }) => error ?? []));
       return outcomes;
     },
-    onSettled: () => undefined,
   });
   try {
     // The bridge and its tunnel, then what is under them.
@@ -52,18 +54,14 @@ test('what a slow switch is being told is told by nobody else meanwhile', async 
 test('what changes behind a look is looked at soon after it, not when the next one is due', async () => {
   const ovs = new FakeSwitch(site.bridge);
   let looks = 0;
+  const tools = toolsOf(ovs);
   const base = new SharedBase({
-    site,
-    datapath: 'netdev',
-    view: ovs.view,
-    log: nullLog,
-    flowsAreReached: () => true,
-    flows: async (cookie) => {
+    ...tools,
+    flows: async (cookie, signal) => {
       // The database has been read, and what is read of the flows has just left the switch.
       if (looks === 1) base.suspect();
-      return Promise.resolve(ovs.flows.filter((flow) => flow.cookie === cookie));
+      return await tools.flows(cookie, signal);
     },
-    apply: async (operations) => await ovs.apply(operations),
     onSettled: () => {
       looks += 1;
     },
