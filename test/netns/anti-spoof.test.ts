@@ -253,3 +253,23 @@ describe.each([
     expect(await bench.traces()).not.toContain(device);
   });
 });
+
+test('rules of 1,000 ports of a host are written at once', async ({ annotate }) => {
+  await using bench = await linuxBridge();
+  const stepsOf = (ports: readonly number[]): readonly Operation[] =>
+    ports.flatMap((n) => bench.dataplane.planAhead?.(NETWORK, localPort(port(n), 1n, CHECKED)) ?? []);
+  const load = async (ports: readonly number[]): Promise<number> => {
+    const begun = performance.now();
+    allDone(await bench.dataplane.apply(stepsOf(ports), signal));
+    return performance.now() - begun;
+  };
+  // The table itself, and what is there of it.
+  await bench.plan(intentOf(SELF, NETWORK, [], []));
+  await load([1]);
+  const ports = Array.from({ length: 1_000 }, (_, at) => at + 2);
+  const ms = await load(ports);
+  await annotate(`${ports.length.toString()} ports in ${ms.toFixed(0)} ms`);
+  const said = await bench.traces();
+  expect(ports.filter((n) => !said.includes(`jump port-${port(n).device}`))).toEqual([]);
+  expect(stepsOf(ports)).toEqual([]);
+});
