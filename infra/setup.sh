@@ -17,6 +17,7 @@ readonly PACKAGES=(
   dnsmasq-base dnsmasq-utils radvd             # DHCP, leases given back, and router advertisements of networks
   conntrack libndp-tools                       # connections of routers, and what tells neighbours of IPv6 addresses
   udhcpc                                       # the DHCP client of the lab's guests
+  isc-dhcp-client                              # one that speaks DHCPv6, for the tests
 )
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='# written by infra/setup.sh of weft for the length of an installation'

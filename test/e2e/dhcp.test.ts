@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Subnet } from '#proto/weft/ipam/v1/ipam.ts';
@@ -133,6 +134,43 @@ describe('DHCP of networks', () => {
     expect((await agent.getHostState({})).operation_count).toBe('0');
     expect(file('pid')).toBe(server);
     expect(isServer(server.trim())).toBe(true);
+  });
+
+  test.each([
+    ['gives the address that IPAM recorded', 'DHCPV6_STATEFUL', ['-1']],
+    ['gives name servers alone', 'DHCPV6_STATELESS', ['-S']],
+  ] as const)('of IPv6 %s: %s', async (_title, mode, words) => {
+    const six = await weft.network({ name: mode.toLowerCase().replaceAll('_', '-') });
+    const dns = '2001:db8:53::53';
+    const ipv6_address_mode = Ipv6AddressMode[`IPV6_ADDRESS_MODE_${mode}`];
+    const { id } = await weft.subnet(six, '2001:db8:6::/64', { ipv6_address_mode, dns_nameservers: [dns] });
+    const port = await weft.port(six, { name: 'six' });
+    await weft.boot('six', 'cmp', port, six);
+    const folder = mkdtempSync(join(tmpdir(), 'weft-dhcp6-'));
+    try {
+      const [told, script] = [join(folder, 'told'), join(folder, 'script')];
+      const line = '[ -z "$new_dhcp6_name_servers" ] || echo "$new_ip6_address $new_dhcp6_name_servers"';
+      writeFileSync(script, `#!/bin/sh\n${line} > ${told}\n`, { mode: 0o755 });
+      const paths = ['-sf', script, '-lf', join(folder, 'leases'), '-pf', join(folder, 'pid')];
+      // It stays when it has what it asked for; who asks before its address is settled asks again.
+      const argv = ['timeout', '4', 'dhclient', '-6', '-d', ...words, ...paths, 'eth0'];
+      await eventually(
+        'an answer',
+        async () => {
+          await tryInPlace({ lab: LAB, vm: 'six' }, argv);
+          return existsSync(told);
+        },
+        20_000,
+      );
+      const leased = mode === 'DHCPV6_STATEFUL' ? port.fixed_ips[0]?.ip_address : '';
+      expect(readFileSync(told, 'utf8')).toBe(`${leased ?? ''} ${dns}\n`);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    await weft.kill('six');
+    await weft.deletePort(port.id);
+    await weft.deleteSubnet(id);
+    await eventually('no files', () => Promise.resolve(!existsSync(files(six.id))));
   });
 
   test('leaves nothing when its subnet is deleted', async () => {
