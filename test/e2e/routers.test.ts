@@ -127,6 +127,11 @@ describe('routers', () => {
       const { stdout } = await tryInPlace({ lab: weft.name, vm: guest }, [process.execPath, '-e', ASK]);
       expect(stdout).toContain(gateway?.fixed_ips[0]?.ip_address ?? '?');
     }
+    // What is behind one router is nowhere for the other, though both are on the external network.
+    expect((await ping(weft.name, 'o', addressOf(b), 2)).received).toBe(0);
+    const { binding_host_id: host } = await current(other.id);
+    expect(await inRouter(host, other, 'ip', 'route')).not.toContain('172.16.2.');
+    expect(await inRouter(host, other, 'ip', '-6', 'route')).not.toContain('2001:db8:');
   });
 
   test('a floating address leads to a guest, then to another one', async () => {
