@@ -61,7 +61,10 @@ export const giveBackOperations = (
 
 /** The interface whose addresses these steps move. */
 export const movedDevice = (operations: readonly Operation[]): string | undefined =>
-  operations.find(({ kind, argv }) => kind === MOVE && argv[1] === 'address' && argv[2] === 'del')?.argv.at(-1);
+  operations.find((operation) => operation.kind === MOVE && isDeletion(operation))?.argv.at(-1);
+
+/** Asked only of moves: a step on a flow puts its command together when it is asked for that. */
+const isDeletion = ({ argv }: Operation): boolean => argv[1] === 'address' && argv[2] === 'del';
 
 /** Lines of `ip -batch` that undo such a move, as far as it came, once the interface is out of the bridge. */
 export const moveBackLines = (operations: readonly Operation[]): readonly string[] => {

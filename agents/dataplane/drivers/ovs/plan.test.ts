@@ -108,6 +108,20 @@ test('adds before it deletes, and floods only what it can also send directly', a
   );
 });
 
+test('ports come and go by one transaction each, however many they are', async () => {
+  await fc.assert(
+    fc.asyncProperty(arbitraryWorld, arbitraryWorld, fc.boolean(), async (from, to, looks) => {
+      const fake = await switchWithTaps();
+      await bring(fake, intentOf(from));
+      const steps = await stepsBetween(fake, from, to, looks);
+      fake.transactions = 0;
+      await fake.apply(steps);
+      expect(fake.transactions).toBeLessThanOrEqual(2);
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test('without the steps that say so nothing is taken away: no flow, no port, no copy', async () => {
   await fc.assert(
     fc.asyncProperty(arbitraryWorld, arbitraryWorld, async (from, to) => {

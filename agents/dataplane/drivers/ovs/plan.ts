@@ -58,10 +58,11 @@ export const planNetwork = (site: Site, intent: NetworkIntent, observed: Observe
           }),
         ];
   const ports = [...intent.ports.values()].filter(({ device }) => isHere(device));
-  const attached = ports.flatMap((port) => [
-    ...(observed.exposed.has(port.device) ? [isolation(steps, intent, port)] : []),
-    ...planPort(steps, intent, port, observed.ports, observed.indexes?.get(port.device)),
-  ]);
+  const attached = planPorts(steps, intent, ports, {
+    ports: observed.ports,
+    isExposed: (device) => observed.exposed.has(device),
+    indexOf: (device) => observed.indexes?.get(device),
+  });
 
   // Flows that name a port which is made anew have its old number.
   const past = new Map<string, number>();
@@ -108,13 +109,14 @@ export const planNetworkChange = (
   site: Site,
   intent: NetworkIntent,
   change: NetworkChange,
-  { ports, isExposed, indexOf }: KnownSwitch,
+  known: KnownSwitch,
 ): readonly Operation[] => {
   const { host } = site;
+  const { ports } = known;
   const steps = operationsOn(site.bridge);
   const flows = networkFlows(intent.vni, site, uplinkOf(site, intent));
   const { networkId } = intent;
-  const attached: Operation[] = [];
+  const plugged: LocalPort[] = [];
   const additions: Operation[] = [];
   const deletions: Operation[] = [];
   const releases: Operation[] = [];
@@ -122,8 +124,7 @@ export const planNetworkChange = (
   const { leaving } = devicesOfChange(change);
   for (const [portId, { before, after }] of change.ports) {
     if (after.local !== undefined && isPluggedAnew(change, portId)) {
-      if (isExposed(after.local.device)) attached.push(isolation(steps, intent, after.local));
-      attached.push(...planPort(steps, intent, after.local, ports, indexOf?.(after.local.device)));
+      plugged.push(after.local);
       additions.push(steps.addFlow(flows.fromPort(after.local.device), fromPortPurpose(intent, after.local)));
     }
     const device = before.local?.device;
@@ -160,6 +161,7 @@ export const planNetworkChange = (
       deletions.push(steps.deleteFlow(flows.responder(ip, from), purpose));
     }
   }
+  const attached = planPorts(steps, intent, plugged, known);
   const flood = planChangedFlood(host, intent, change, steps, uplinkOf(site, intent));
   return [...attached, ...planTunnels(site, intent, ports, remote), ...additions, ...flood, ...deletions, ...releases];
 };
@@ -236,6 +238,20 @@ const unicastFlow = (flows: NetworkFlows, holding: Holding | undefined): FlowSpe
 /** Before it is in the bridge, so that no guest's frame is taken for the host's. */
 const isolation = (steps: BridgeOperations, { networkId }: NetworkIntent, { device, portId }: LocalPort): Operation =>
   steps.isolatePort(device, { reason: "keeps guests away from the host's own IP stack", networkId, portId });
+
+/**
+ * Puts devices into the bridge. The steps of one sort are neighbours, so that any number of ports go in by one transaction:
+ * each makes the switch look at all of its ports.
+ */
+const planPorts = (
+  steps: BridgeOperations,
+  intent: NetworkIntent,
+  plugged: readonly LocalPort[],
+  { ports, isExposed, indexOf }: KnownSwitch,
+): readonly Operation[] => [
+  ...plugged.filter(({ device }) => isExposed(device)).map((port) => isolation(steps, intent, port)),
+  ...plugged.flatMap((port) => planPort(steps, intent, port, ports, indexOf?.(port.device))),
+];
 
 /** Whether the agent put the port there for an earlier device of that name. */
 const isStale = (known: SwitchPort | undefined, index: number | undefined): boolean =>

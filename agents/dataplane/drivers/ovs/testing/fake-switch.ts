@@ -50,6 +50,8 @@ export class FakeSwitch {
     },
   };
   #numbers = new PortNumbers();
+  /** Of the database, by `apply`: the switch looks at all of its ports after each. */
+  transactions = 0;
 
   /** A bridge of a switch: one that others have too, when it shares their database. */
   constructor(bridge: string, database = new FakeDatabase()) {
@@ -107,6 +109,7 @@ export class FakeSwitch {
         sysctl: this.#sysctl,
         leaving: new Set(),
         transact: async (steps) => {
+          this.transactions += 1;
           this.database.transact(steps);
           this.#run();
           return Promise.resolve();
