@@ -19,17 +19,18 @@ export const onAnnotated = (listener: Listener): Disposable => {
   };
 };
 
-/** Writes into a span what was done, down to the commands. */
-export const annotate = (span: Span, outcomes: readonly Outcome[]): void => {
+/** Writes into a span what was done, down to the commands; `time`: when that was, if not now, by `unixNow`. */
+export const annotate = (span: Span, outcomes: readonly Outcome[], time?: number): void => {
   for (const listener of listeners) listener(span, outcomes);
   if (!span.isRecording()) return;
   span.setAttribute('weft.operation.count', outcomes.length);
   for (const { operation, error } of outcomes.slice(0, LISTED)) {
-    addEvent(span, 'operation', {
+    const attributes = {
       'weft.operation.kind': operation.kind,
       'weft.command': commandOf(operation),
       'weft.reason': operation.reason,
       ...(error !== undefined && { 'weft.error': error }),
-    });
+    };
+    addEvent(span, 'operation', attributes, time);
   }
 };

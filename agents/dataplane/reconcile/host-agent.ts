@@ -13,6 +13,7 @@ import type { HostLimits } from '../plan/refusal.ts';
 import type { PortSecurity } from '../model/port-security.ts';
 import { DevicePorts } from './device-ports.ts';
 import { EventLog } from './event-log.ts';
+import { Later } from './later.ts';
 import { Networks } from './networks.ts';
 import type { PendingDowns } from './pending-downs.ts';
 import { PortSecurities } from './port-securities.ts';
@@ -52,6 +53,7 @@ export class HostAgent implements Component {
   readonly #tools: HostAgentTools;
   readonly #halt = new AbortController();
   readonly #securities = new PortSecurities();
+  readonly #later = new Later();
   readonly #links = new Map<string, LinkEvent>();
   readonly #fail: (error: Error) => void;
   #loops: Promise<unknown>[] = [];
@@ -66,6 +68,7 @@ export class HostAgent implements Component {
     this.networks = new Networks({
       ...tools,
       events: this.events,
+      later: this.#later,
       observer: {
         withdrawn: (port) => {
           this.devices.onWithdrawn(port);

@@ -36,6 +36,17 @@ interface LastAudit {
   readonly time: Date;
 }
 
+/** A change, and what was done for it when; what was thrown, if it could not be done. */
+interface Done {
+  readonly change: NetworkChange;
+  readonly revision: bigint;
+  readonly causes: readonly Carrier[];
+  readonly outcomes: readonly Outcome[];
+  readonly thrown: unknown;
+  readonly startTime: number;
+  readonly endTime: number;
+}
+
 const RETRY = { baseMs: 200, maxMs: 10_000 };
 
 /**
@@ -203,6 +214,8 @@ export class NetworkWorker {
     clearTimeout(this.#timer);
     await this.#feed?.[Symbol.asyncDispose]();
     await this.#running;
+    // What was done is told while there is somebody to tell it.
+    this.#tools.later.flush();
     for (const { reject } of this.#waiting.splice(0)) reject(this.#halt.signal.reason);
     await this.#sync.idle();
     for (const audit of this.#audits.splice(0)) audit.done({ outcomes: [] });
@@ -315,12 +328,33 @@ export class NetworkWorker {
 
   async #applyChange(causes: readonly Carrier[]): Promise<void> {
     const { table } = this;
-    const { host, states } = this.#tools;
     const startTime = unixNow();
     const change = table.takeChange();
     const { revision } = table;
+    let outcomes: readonly Outcome[] = [];
+    let thrown: unknown;
+    try {
+      const { dataplane, host } = this.#tools;
+      outcomes = await this.#apply(dataplane.planChange(host, table, change));
+    } catch (error) {
+      thrown = error;
+    }
+    const done = { change, revision, causes, outcomes, thrown, startTime, endTime: unixNow() };
+    const isDone = thrown === undefined && outcomes.every(({ error }) => error === undefined);
+    if (!isDone) this.#failed();
+    const isHeld = isDone && this.#synced && this.#failures === 0 && revision > 0n;
+    if (isHeld) this.#heldRevision = revision;
+    this.#settle();
     // First the rows, then all that is to be said of them: on many hosts at once that is what the last one waits for.
-    const performing = this.#change(change);
+    this.#tools.later.push(() => {
+      this.#tell(done, isHeld);
+    });
+  }
+
+  /** Says what was done for a change: to who follows the trace, to l2pop, to the disk. */
+  #tell({ change, revision, causes, outcomes, thrown, startTime, endTime }: Done, isHeld: boolean): void {
+    const { table } = this;
+    const { host, states, log } = this.#tools;
     const [firstPort] = change.ports.keys();
     const attributes = {
       'weft.host.id': host.hostId,
@@ -328,29 +362,25 @@ export class NetworkWorker {
       'weft.revision': Number(revision),
       ...(firstPort !== undefined && { 'weft.port.id': firstPort }),
     };
-    await inSpan(
-      'agent.apply',
-      { attributes, parent: causes[0] ?? 'root', links: causes.slice(1, 33), startTime },
-      async (span) => {
-        const outcomes = await performing;
-        annotate(span, outcomes);
-        const failed = outcomes.some(({ error }) => error !== undefined);
-        if (failed) this.#failed();
-        else if (this.#synced && this.#failures === 0 && revision > 0n) this.#ack();
-        applySeconds.record((unixNow() - startTime) / 1000);
-      },
-    ).catch((thrown: unknown) => {
-      this.#failed();
-      this.#tools.log.warn({ network: table.networkId, error: toError(thrown).message }, 'change not applied');
-    });
+    const [parent = 'root', ...others] = causes;
+    try {
+      inSpan('agent.apply', { attributes, parent, links: others.slice(0, 32), startTime, endTime }, (span) => {
+        countOutcomes(outcomes, log);
+        annotate(span, outcomes, endTime);
+        if (isHeld) this.#ack(revision);
+        applySeconds.record((endTime - startTime) / 1000);
+        if (thrown !== undefined) throw toError(thrown);
+      });
+    } catch (error) {
+      log.warn({ network: table.networkId, error: toError(error).message }, 'change not applied');
+    }
     states.record(table, change.ports.keys());
-    this.#settle();
   }
 
-  #ack(): void {
-    this.#heldRevision = this.table.revision;
-    heldRevision.set(Number(this.#heldRevision), { network: this.table.networkId });
-    this.#tools.feed.ack(this.table.networkId, this.#heldRevision, carrier());
+  #ack(revision: bigint): void {
+    if (this.#halt.signal.aborted) return;
+    heldRevision.set(Number(revision), { network: this.table.networkId });
+    this.#tools.feed.ack(this.table.networkId, revision, carrier());
   }
 
   #settle(): void {
@@ -412,7 +442,10 @@ export class NetworkWorker {
             this.#failures = 0;
             this.#established = true;
             this.#nextAudit = Date.now() + timing.auditIntervalMs;
-            if (this.#synced && table.revision > 0n) this.#ack();
+            if (this.#synced && table.revision > 0n) {
+              this.#heldRevision = table.revision;
+              this.#ack(table.revision);
+            }
           }
           return outcomes;
         },
@@ -434,17 +467,16 @@ export class NetworkWorker {
     this.#nextAudit = Date.now() + backoffMs(this.#failures - 1, RETRY, Math.random);
   }
 
-  /** What planning throws is a rejection too. */
-  async #change(change: NetworkChange): Promise<readonly Outcome[]> {
-    const { dataplane, host } = this.#tools;
-    return await this.#perform(dataplane.planChange(host, this.table, change));
+  async #perform(operations: readonly Operation[]): Promise<readonly Outcome[]> {
+    const outcomes = await this.#apply(operations);
+    countOutcomes(outcomes, this.#tools.log);
+    return outcomes;
   }
 
-  async #perform(operations: readonly Operation[]): Promise<readonly Outcome[]> {
+  async #apply(operations: readonly Operation[]): Promise<readonly Outcome[]> {
     if (operations.length === 0) return [];
     const outcomes = await this.#tools.dataplane.apply(operations, this.#halt.signal);
     this.#operations += outcomes.length;
-    countOutcomes(outcomes, this.#tools.log);
     return outcomes;
   }
 }

@@ -3,6 +3,7 @@ import type { Dataplane } from '../model/host.ts';
 import type { ForwardingFeed, ForwardingSource } from '../model/control-plane.ts';
 import type { ForwardingEntry, HostIdentity, LocalPort } from '../model/intent.ts';
 import type { EventLog } from './event-log.ts';
+import type { Later } from './later.ts';
 import type { NetworkTable } from '../intake/network-table.ts';
 
 /** Where desired states are kept across restarts; writes are in order per network and never hold up the kernel. */
@@ -31,6 +32,7 @@ export interface WorkerTools {
   readonly events: EventLog;
   readonly observer: WorkerObserver;
   readonly log: Log;
+  readonly later: Later;
   readonly timing: WorkerTiming;
 }
 

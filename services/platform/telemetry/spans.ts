@@ -35,6 +35,8 @@ export interface SpanOptions {
   readonly parent?: Carrier | 'root';
   /** When it began, by `unixNow`, where that was before there was time to make a span of it. */
   readonly startTime?: number;
+  /** When it ended, by `unixNow`, where it is told of only afterwards; when `work` has ended unless told otherwise. */
+  readonly endTime?: number;
 }
 
 /**
@@ -52,22 +54,22 @@ export function inSpan(name: string, options: SpanOptions, work: (span: Span) =>
     result = context.with(trace.setSpan(parent, span), work, undefined, span);
   } catch (thrown) {
     failSpan(span, thrown);
-    span.end(unixNow());
+    span.end(options.endTime ?? unixNow());
     throw thrown;
   }
-  if (result instanceof Promise) return settled(span, result);
-  span.end(unixNow());
+  if (result instanceof Promise) return settled(span, result, options.endTime);
+  span.end(options.endTime ?? unixNow());
   return result;
 }
 
-const settled = async (span: Span, result: Promise<unknown>): Promise<unknown> => {
+const settled = async (span: Span, result: Promise<unknown>, endTime: number | undefined): Promise<unknown> => {
   try {
     return await result;
   } catch (thrown) {
     failSpan(span, thrown);
     throw thrown;
   } finally {
-    span.end(unixNow());
+    span.end(endTime ?? unixNow());
   }
 };
 
@@ -83,9 +85,9 @@ const startSpan = (name: string, options: SpanOptions, parent: Context): Span =>
     parent,
   );
 
-/** Notes on the span that something happened, now; `span.addEvent` alone knows the time to a millisecond only. */
-export const addEvent = (span: Span, name: string, attributes: Attributes): void => {
-  if (span.isRecording()) span.addEvent(name, attributes, unixNow());
+/** Notes on the span that something happened, now or at `time`; `span.addEvent` alone knows the time to a millisecond only. */
+export const addEvent = (span: Span, name: string, attributes: Attributes, time?: number): void => {
+  if (span.isRecording()) span.addEvent(name, attributes, time ?? unixNow());
 };
 
 const failSpan = (span: Span, thrown: unknown): void => {

@@ -4,6 +4,7 @@ import type { LocalPort } from '../../model/intent.ts';
 import { OWN_ADDRESSES_ONLY } from '../../model/port-security.ts';
 import type { Operation, Outcome } from '../../model/operation.ts';
 import { HOST, NETWORK } from '../../testing/worlds.ts';
+import { Later } from '../later.ts';
 import type { EventLog } from '../event-log.ts';
 import type { WorkerTools } from '../worker-ports.ts';
 
@@ -98,5 +99,6 @@ export const workerTools = (dataplane: FakeDataplane, events: EventLog): WorkerT
   events,
   observer: { withdrawn: () => undefined, assigned: () => undefined, audited: () => undefined },
   log: nullLog,
+  later: new Later(),
   timing: { settleMs: 60_000, auditIntervalMs: 60_000, auditSpacingMs: 60_000, startGraceMs: 0 },
 });
