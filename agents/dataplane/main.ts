@@ -1,5 +1,6 @@
 import { loadProcessConfig } from '#platform/config/process-config.ts';
 import { createLog } from '#platform/log/create-log.ts';
+import { yieldToOthers } from '#platform/process/background-threads.ts';
 import { runMain } from '#platform/process/run-main.ts';
 import { runProcess } from '#platform/process/run-process.ts';
 import { readDescriptors } from '#platform/rpc/descriptors.ts';
@@ -21,6 +22,7 @@ export const runAgent = async (argv: readonly string[]): Promise<void> => {
   const log = createLog({ name: 'weft-agent', level: config.logLevel, destination: 'stderr' }).child({
     host: config.hostId,
   });
+  yieldToOthers();
   await runProcess(
     'weft-agent',
     async (fail) => {

@@ -4,14 +4,12 @@ import type { Log } from '#platform/log/log.ts';
 import type { SubjectBus } from '#platform/nats/subject-bus.ts';
 import { withDeadline } from '#platform/async/deadline.ts';
 import { counter } from '#platform/telemetry/instruments.ts';
-import type { Carrier } from '#platform/telemetry/spans.ts';
+import type { Carrier, LazyCarrier } from '#platform/telemetry/spans.ts';
 import type { ForwardingFeed, TableChange } from '../model/control-plane.ts';
 import { parseDelta } from './wire.ts';
 
 const badMessages = counter('weft_bad_messages', 'Messages from the bus that could not be read');
 const FLUSH_MS = 1_000;
-/** Where many hosts share a machine, telling of rows must not hold up the writing of others'. */
-const GATHER_MS = 2;
 
 /** Deltas and acknowledgements over core NATS; acknowledgements that come together go as one message. */
 export class NatsFeed implements ForwardingFeed {
@@ -31,17 +29,17 @@ export class NatsFeed implements ForwardingFeed {
     return this.#bus.connected;
   }
 
-  subscribe(networkId: string, onDelta: (delta: TableChange, cause: Carrier) => void): AsyncDisposable {
-    return this.#bus.subscribe(`weft.forwarding.${networkId}`, {}, ({ data, headers }) => {
+  subscribe(networkId: string, onDelta: (delta: TableChange, cause: LazyCarrier) => void): AsyncDisposable {
+    return this.#bus.subscribe(`weft.forwarding.${networkId}`, {}, (message) => {
       try {
-        const delta = ForwardingDelta.decode(data);
+        const delta = ForwardingDelta.decode(message.data);
         if (delta.network_id !== networkId) throw new Error(`it is about network ${JSON.stringify(delta.network_id)}`);
         onDelta(
           parseDelta(delta, (error) => {
             badMessages.add(1);
             this.#log.error({ network: networkId, error: error.message }, 'bad entry in a delta left out');
           }),
-          headers,
+          () => message.headers,
         );
       } catch (thrown) {
         badMessages.add(1);
@@ -58,9 +56,9 @@ export class NatsFeed implements ForwardingFeed {
   ack(networkId: string, revision: bigint, cause: Carrier): void {
     if (this.#acks.size === 0) {
       this.#ackCause = cause;
-      setTimeout(() => {
+      setImmediate(() => {
         this.#sendAcks();
-      }, GATHER_MS);
+      });
     }
     this.#acks.set(networkId, revision);
   }

@@ -1,4 +1,4 @@
-import type { Carrier } from '#platform/telemetry/spans.ts';
+import type { Carrier, LazyCarrier } from '#platform/telemetry/spans.ts';
 import type { MacAddress } from '#platform/net/mac-address.ts';
 import type { Uuid } from '#platform/net/names.ts';
 import type { IpAddress } from '#platform/net/ip-address.ts';
@@ -101,7 +101,7 @@ export interface ForwardingSource {
 export interface ForwardingFeed {
   readonly connected: boolean;
   /** Deltas of a network, each with the trace it came in. */
-  subscribe(networkId: string, onDelta: (delta: TableChange, cause: Carrier) => void): AsyncDisposable;
+  subscribe(networkId: string, onDelta: (delta: TableChange, cause: LazyCarrier) => void): AsyncDisposable;
   /** Resolves when the bus has taken in all subscriptions so far: what is published after it arrives. At once while away. */
   flush(signal: AbortSignal): Promise<void>;
   ack(networkId: string, revision: bigint, cause: Carrier): void;

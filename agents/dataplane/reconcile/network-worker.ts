@@ -1,10 +1,10 @@
 import { backoffMs } from '#platform/async/backoff.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import { unixNow } from '#platform/telemetry/clock.ts';
-import { carrier, inSpan, type Carrier } from '#platform/telemetry/spans.ts';
+import { carrier, inSpan, type Carrier, type LazyCarrier } from '#platform/telemetry/spans.ts';
 import type { NetworkTable } from '../intake/network-table.ts';
 import type { HeldNetwork } from '../model/control-plane.ts';
-import type { EntryChange, LocalPort, NetworkChange } from '../model/intent.ts';
+import type { EntryChange, LocalPort } from '../model/intent.ts';
 import type { PortSecurity } from '../model/port-security.ts';
 import type { Operation, Outcome } from '../model/operation.ts';
 import { digestOfRows } from '../plan/digest.ts';
@@ -13,8 +13,9 @@ import { annotate } from './annotate.ts';
 import { DeltaIntake, type Missing } from './delta-intake.ts';
 import { reportDrift } from './report-drift.ts';
 import { countOutcomes } from './count-outcomes.ts';
-import { applySeconds, heldRevision } from './metrics.ts';
+import { heldRevision } from './metrics.ts';
 import { TableSync } from './table-sync.ts';
+import { tellChange, traced } from './tell-change.ts';
 import type { WorkerInput } from './worker-input.ts';
 import type { WorkerTools } from './worker-ports.ts';
 
@@ -34,17 +35,6 @@ interface LastAudit {
   readonly digest: string;
   readonly revision: bigint;
   readonly time: Date;
-}
-
-/** A change, and what was done for it when; what was thrown, if it could not be done. */
-interface Done {
-  readonly change: NetworkChange;
-  readonly revision: bigint;
-  readonly causes: readonly Carrier[];
-  readonly outcomes: readonly Outcome[];
-  readonly thrown: unknown;
-  readonly startTime: number;
-  readonly endTime: number;
 }
 
 const RETRY = { baseMs: 200, maxMs: 10_000 };
@@ -260,14 +250,11 @@ export class NetworkWorker {
     const waiting = this.#waiting;
     this.#inbox = [];
     this.#waiting = [];
-    const causes: Carrier[] = [];
+    const causes = inputs.map(({ cause }) => cause);
     let factsDiffer = false;
-    for (const input of inputs) {
-      if ('traceparent' in input.cause) causes.push(input.cause);
-      factsDiffer = this.#enter(input) || factsDiffer;
-    }
+    for (const input of inputs) factsDiffer = this.#enter(input) || factsDiffer;
     try {
-      if (!this.#established || factsDiffer) await this.#look('start', causes[0] ?? {}).catch(() => undefined);
+      if (!this.#established || factsDiffer) await this.#look('start', traced(causes)[0] ?? {}).catch(() => undefined);
       else await this.#applyChange(causes);
     } finally {
       for (const { resolve } of waiting) resolve(undefined);
@@ -326,7 +313,7 @@ export class NetworkWorker {
     }
   }
 
-  async #applyChange(causes: readonly Carrier[]): Promise<void> {
+  async #applyChange(causes: readonly LazyCarrier[]): Promise<void> {
     const { table } = this;
     const startTime = unixNow();
     const change = table.takeChange();
@@ -342,39 +329,15 @@ export class NetworkWorker {
     const done = { change, revision, causes, outcomes, thrown, startTime, endTime: unixNow() };
     const isDone = thrown === undefined && outcomes.every(({ error }) => error === undefined);
     if (!isDone) this.#failed();
-    const isHeld = isDone && this.#synced && this.#failures === 0 && revision > 0n;
-    if (isHeld) this.#heldRevision = revision;
+    if (isDone && this.#synced && this.#failures === 0) this.#heldRevision = revision;
     this.#settle();
     // First the rows, then all that is to be said of them: on many hosts at once that is what the last one waits for.
     this.#tools.later.push(() => {
-      this.#tell(done, isHeld);
-    });
-  }
-
-  /** Says what was done for a change: to who follows the trace, to l2pop, to the disk. */
-  #tell({ change, revision, causes, outcomes, thrown, startTime, endTime }: Done, isHeld: boolean): void {
-    const { table } = this;
-    const { host, states, log } = this.#tools;
-    const [firstPort] = change.ports.keys();
-    const attributes = {
-      'weft.host.id': host.hostId,
-      'weft.network.id': table.networkId,
-      'weft.revision': Number(revision),
-      ...(firstPort !== undefined && { 'weft.port.id': firstPort }),
-    };
-    const [parent = 'root', ...others] = causes;
-    try {
-      inSpan('agent.apply', { attributes, parent, links: others.slice(0, 32), startTime, endTime }, (span) => {
-        countOutcomes(outcomes, log);
-        annotate(span, outcomes, endTime);
-        if (isHeld) this.#ack(revision);
-        applySeconds.record((endTime - startTime) / 1000);
-        if (thrown !== undefined) throw toError(thrown);
+      tellChange(this.#tools, table, done, () => {
+        // What is held no more, or with what came after it, is not worth a word.
+        if (revision > 0n && this.#heldRevision === revision) this.#ack(revision);
       });
-    } catch (error) {
-      log.warn({ network: table.networkId, error: toError(error).message }, 'change not applied');
-    }
-    states.record(table, change.ports.keys());
+    });
   }
 
   #ack(revision: bigint): void {

@@ -1,3 +1,4 @@
+import type { Msg } from '@nats-io/transport-node';
 import { toError } from '#platform/errors/domain-error.ts';
 import type { Log } from '#platform/log/log.ts';
 import { inSpan } from '#platform/telemetry/spans.ts';
@@ -7,7 +8,28 @@ import { fromNatsHeaders, toNatsHeaders } from './headers.ts';
 export interface BusMessage {
   readonly subject: string;
   readonly data: Uint8Array;
+  /** Read when first asked for: what must be quick can ask later. */
   readonly headers: Readonly<Record<string, string>>;
+}
+
+class ReceivedMessage implements BusMessage {
+  readonly #message: Msg;
+  #headers: Readonly<Record<string, string>> | undefined;
+
+  constructor(message: Msg) {
+    this.#message = message;
+  }
+
+  get subject(): string {
+    return this.#message.subject;
+  }
+  get data(): Uint8Array {
+    return this.#message.data;
+  }
+  get headers(): Readonly<Record<string, string>> {
+    this.#headers ??= fromNatsHeaders(this.#message.headers);
+    return this.#headers;
+  }
 }
 
 export interface SubscribeOptions {
@@ -72,9 +94,8 @@ export class SubjectBus {
       const subscription = client.subscribe(subject, {
         ...(options.queue === undefined ? {} : { queue: options.queue }),
         callback: (error, message) => {
-          if (error === null) {
-            handle({ subject: message.subject, data: message.data, headers: fromNatsHeaders(message.headers) });
-          } else this.#log.error({ err: error, subject }, 'subscription refused');
+          if (error === null) handle(new ReceivedMessage(message));
+          else this.#log.error({ err: error, subject }, 'subscription refused');
         },
       });
       end = () => {

@@ -17,6 +17,9 @@ import { unixNow } from './clock.ts';
 /** A trace context as it travels in NATS headers and outbox records: `traceparent`, `tracestate`. */
 export type Carrier = Readonly<Record<string, string>>;
 
+/** A carrier, or what reads it once somebody wants it. */
+export type LazyCarrier = Carrier | (() => Carrier);
+
 const KINDS = {
   internal: SpanKind.INTERNAL,
   server: SpanKind.SERVER,

@@ -108,7 +108,17 @@ export const bridgeKey = (bridge: string): string => `bridge ${bridge}`;
 export const portKey = (device: string): string => `port ${device}`;
 
 /** The steps on one integration bridge. */
-export const operationsOn = (bridge: string) => {
+export const operationsOn = (bridge: string): BridgeOperations => {
+  const known = made.get(bridge);
+  if (known !== undefined) return known;
+  const operations = makeOperations(bridge);
+  made.set(bridge, operations);
+  return operations;
+};
+
+const made = new Map<string, BridgeOperations>();
+
+const makeOperations = (bridge: string) => {
   const vsctl = (...words: readonly string[]): readonly string[] => ['ovs-vsctl', ...words];
   const step = (
     key: string,
@@ -251,7 +261,7 @@ export const operationsOn = (bridge: string) => {
 };
 
 /** The steps on one integration bridge. */
-export type BridgeOperations = ReturnType<typeof operationsOn>;
+export type BridgeOperations = ReturnType<typeof makeOperations>;
 
 /** The bridge that a step of this driver is about. */
 export const bridgeOf = (operation: Operation | undefined): string | undefined =>

@@ -115,27 +115,10 @@ export const planNetworkChange = (
   const { ports } = known;
   const steps = operationsOn(site.bridge);
   const flows = networkFlows(intent.vni, site, uplinkOf(site, intent));
-  const { networkId } = intent;
-  const plugged: LocalPort[] = [];
-  const additions: Operation[] = [];
-  const deletions: Operation[] = [];
-  const releases: Operation[] = [];
   const remote: Destination[] = [...change.floodAdded];
-  const { leaving } = devicesOfChange(change);
-  for (const [portId, { before, after }] of change.ports) {
-    if (after.local !== undefined && isPluggedAnew(change, portId)) {
-      plugged.push(after.local);
-      additions.push(steps.addFlow(flows.fromPort(after.local.device), fromPortPurpose(intent, after.local)));
-    }
-    const device = before.local?.device;
-    if (device === undefined || !leaving.has(device)) continue;
-    const purpose = { reason: `port ${portId} has ${device} no more`, networkId, portId };
-    deletions.push(steps.deleteFlow(flows.fromPort(device), purpose));
-    if (ports.get(device)?.isOurs === true) releases.push(steps.deletePort(device, purpose));
-  }
-  const guards = planChangedGuards(steps, intent, change);
-  additions.push(...guards.additions);
-  deletions.push(...guards.deletions);
+  const local = planChangedPorts(steps, flows, intent, change, known);
+  const additions: Operation[] = [...(local?.additions ?? [])];
+  const deletions: Operation[] = [...(local?.deletions ?? [])];
   const { macs, ips } = changedClaims(host, intent, change);
   for (const { before, after } of macs.values()) {
     const now = unicastFlow(flows, after);
@@ -161,9 +144,51 @@ export const planNetworkChange = (
       deletions.push(steps.deleteFlow(flows.responder(ip, from), purpose));
     }
   }
-  const attached = planPorts(steps, intent, plugged, known);
   const flood = planChangedFlood(host, intent, change, steps, uplinkOf(site, intent));
-  return [...attached, ...planTunnels(site, intent, ports, remote), ...additions, ...flood, ...deletions, ...releases];
+  return [
+    ...(local?.attached ?? []),
+    ...planTunnels(site, intent, ports, remote),
+    ...additions,
+    ...flood,
+    ...deletions,
+    ...(local?.releases ?? []),
+  ];
+};
+
+/** The steps about ports that came to this host, left it or may send something else; undefined where none did. */
+const planChangedPorts = (
+  steps: BridgeOperations,
+  flows: NetworkFlows,
+  intent: NetworkIntent,
+  change: NetworkChange,
+  known: KnownSwitch,
+): Record<'attached' | 'additions' | 'deletions' | 'releases', readonly Operation[]> | undefined => {
+  const isLocal = [...change.ports.values()].some(({ before, after }) => before.local !== after.local);
+  if (!isLocal) return undefined;
+  const { networkId } = intent;
+  const plugged: LocalPort[] = [];
+  const additions: Operation[] = [];
+  const deletions: Operation[] = [];
+  const releases: Operation[] = [];
+  const { leaving } = devicesOfChange(change);
+  for (const [portId, { before, after }] of change.ports) {
+    if (after.local !== undefined && isPluggedAnew(change, portId)) {
+      plugged.push(after.local);
+      additions.push(steps.addFlow(flows.fromPort(after.local.device), fromPortPurpose(intent, after.local)));
+    }
+    const device = before.local?.device;
+    if (device === undefined || !leaving.has(device)) continue;
+    const purpose = { reason: `port ${portId} has ${device} no more`, networkId, portId };
+    deletions.push(steps.deleteFlow(flows.fromPort(device), purpose));
+    if (known.ports.get(device)?.isOurs === true) releases.push(steps.deletePort(device, purpose));
+  }
+  const guards = planChangedGuards(steps, intent, change);
+  return {
+    attached: planPorts(steps, intent, plugged, known),
+    additions: [...additions, ...guards.additions],
+    deletions: [...deletions, ...guards.deletions],
+    releases,
+  };
 };
 
 /** Takes a network off the switch; ports that others put there stay. */
