@@ -3,7 +3,8 @@ import type { Reporter, TestModule } from 'vitest/node';
 
 /**
  * Ends the output of a run with `N passed, N failed`, alone on its line, and `, N skipped` behind it where tests were
- * skipped; before it, a line for each of those that said why. What fails outside a test (a file that does not load, a
+ * skipped; before it, a line for each of those that said why, and what was wrong with each that passed only when it was tried
+ * again. What fails outside a test (a file that does not load, a
  * suite's hook, an unhandled error) counts as one failure each, so that a red run never says `0 failed`. The exit status
  * stays vitest's own.
  */
@@ -12,12 +13,14 @@ export default class ClosingLine implements Reporter {
 
   readonly #skipped: string[] = [];
 
+  readonly #retried: string[] = [];
+
   #ended = false;
 
   onInit(): void {
     // Other reporters and vitest itself still write after the run's end; nothing writes after this.
     process.once('exit', () => {
-      process.stdout.write(['', ...this.#skipped, this.#line(), ''].join('\n'));
+      process.stdout.write(['', ...this.#retried, ...this.#skipped, this.#line(), ''].join('\n'));
     });
   }
 
@@ -30,6 +33,10 @@ export default class ClosingLine implements Reporter {
       for (const test of module.children.allTests()) {
         const result = test.result();
         this.#count[result.state] += 1;
+        // What a passed test has of errors is of its earlier tries.
+        if (result.state === 'passed' && result.errors !== undefined)
+          for (const { message, stack } of result.errors)
+            this.#retried.push(`tried again: ${test.fullName}: ${message}\n${ownFrames(stack)}`);
         if (result.state === 'skipped' && result.note !== undefined)
           this.#skipped.push(`skipped: ${test.fullName}: ${result.note}`);
       }
@@ -43,3 +50,11 @@ export default class ClosingLine implements Reporter {
     return `${passed} passed, ${red} failed${skipped === 0 ? '' : `, ${skipped} skipped`}`;
   }
 }
+
+/** Where in the project's own code it was thrown. */
+const ownFrames = (stack = ''): string =>
+  stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line) && !line.includes('node_modules') && !line.includes('node:'))
+    .slice(0, 4)
+    .join('\n');
