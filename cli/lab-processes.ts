@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { VXLAN_OVERHEAD } from '#platform/net/mtu.ts';
+import { AGENT_HEAP, SERVICE_HEAP } from './heap.ts';
 import type { ControlContext, HostContext, ProcessSpec } from './lab/index.ts';
 
 const CLI = fileURLToPath(new URL('./weft.ts', import.meta.url));
@@ -17,12 +18,6 @@ const ENVIRONMENT = {
   MALLOC_TRIM_THRESHOLD_: '131072',
 };
 
-/**
- * An agent is a guest on its host: a small young generation costs it little and saves tens of megabytes, and garbage that the
- * main thread collects alone waits for no other thread to get its turn on a busy machine.
- */
-const AGENT_HEAP = ['--max-semi-space-size=2', '--single-threaded-gc'] as const;
-
 /** Ports of a lab's control plane; the namespace is its own. */
 export const LAB_PORTS = { weft: 7701, otlp: 7702, nats: 7704, ipam: 7705, topology: 7706, l2pop: 7707 } as const;
 
@@ -33,6 +28,7 @@ export const controlPlaneProcess = (context: ControlContext, flags: readonly str
     name: 'up',
     argv: [
       process.execPath,
+      ...SERVICE_HEAP,
       CLI,
       'up',
       ...['--data-dir', context.dataDir, '--listen', at(LAB_PORTS.weft)],

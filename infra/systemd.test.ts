@@ -8,6 +8,7 @@ import { upSettings } from '../cli/up/config.ts';
 import { ipamSettings } from '../services/ipam/config.ts';
 import { l2popSettings } from '../services/l2pop/config.ts';
 import { topologySettings } from '../services/topology/config.ts';
+import { AGENT_HEAP, SERVICE_HEAP } from '../cli/heap.ts';
 
 const FOLDER = path.join(import.meta.dirname, 'systemd');
 /** Where the units expect weft. */
@@ -46,6 +47,14 @@ test.each(UNITS)('%s starts and reads what exists', (unit) => {
   expect(node).toBe(`${INSTALLED}node_modules/.bin/node`);
   expect(globSync((program ?? '').replace(INSTALLED, ''), { cwd: path.dirname(import.meta.dirname) })).toHaveLength(1);
   expect(rest).toEqual(program?.endsWith('/cli/weft.ts') === true ? [expect.stringMatching(/^(agent|up)$/)] : []);
+});
+
+test.each(UNITS)('%s has the heap that it has in a lab', (unit) => {
+  const flags = lines(unit, 'ExecStart')
+    .join(' ')
+    .split(' ')
+    .filter((word) => word.startsWith('--'));
+  expect(flags).toEqual(unit === 'weft-agent.service' ? AGENT_HEAP : SERVICE_HEAP);
 });
 
 test.each(UNITS)("%s's example settings are accepted, the commented ones too", (unit, settings) => {

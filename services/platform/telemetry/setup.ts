@@ -118,7 +118,8 @@ class OpenTelemetry implements Telemetry {
     return otlpEndpoints.map(
       (endpoint) =>
         new BatchSpanProcessor(traceExporter(endpoint, exportTimeoutMs, log), {
-          scheduledDelayMillis: exportDelayMs,
+          // Hosts that heard of the same change must not tell of it at the same moment.
+          scheduledDelayMillis: exportDelayMs * (0.75 + 0.5 * Math.random()),
           maxQueueSize: 8_192,
           maxExportBatchSize: 512,
           exportTimeoutMillis: 2 * exportTimeoutMs,
