@@ -32,6 +32,9 @@ const EXIT_HELP = [
   '  7  not done in time (a wait that ran out)',
 ];
 
+const outputDoc = (more: readonly string[] = []): string =>
+  `${['table (default)', 'json', ...more].join(', ')} or yaml`;
+
 /** Flags that every command takes. */
 export const GLOBAL_FLAGS: Readonly<Record<string, Flag>> = {
   address: {
@@ -49,7 +52,7 @@ export const GLOBAL_FLAGS: Readonly<Record<string, Flag>> = {
     value: 'ADDRESS',
     doc: 'an agent, for what only it knows (default unix:/run/weft/agent.sock; in a lab by --host)',
   },
-  output: { type: 'string', short: 'o', value: 'FORMAT', doc: 'table (default), json or yaml' },
+  output: { type: 'string', short: 'o', value: 'FORMAT', doc: outputDoc() },
   help: { type: 'boolean', short: 'h', doc: 'this text' },
 };
 
@@ -74,7 +77,7 @@ export const overview = (commands: readonly Command[]): string => {
 
 /** The help of one command. */
 export const commandHelp = (command: Command): string => {
-  const all = { ...command.flags, ...GLOBAL_FLAGS };
+  const all = { ...command.flags, ...GLOBAL_FLAGS, output: outputFlag(command) };
   const rows = Object.entries(all).map(([name, flag]) => {
     const short = flag.short === undefined ? '' : `-${flag.short}, `;
     return [
@@ -96,3 +99,10 @@ export const commandHelp = (command: Command): string => {
 };
 
 const synopsis = (command: Command): string => [command.path, ...(command.args ?? [])].join(' ');
+
+/** Some commands have formats of their own besides. */
+const outputFlag = ({ formats }: Command): Flag => ({
+  ...GLOBAL_FLAGS['output'],
+  type: 'string',
+  doc: outputDoc(formats),
+});

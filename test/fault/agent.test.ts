@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Network, Port } from '#proto/weft/topology/v1/topology.ts';
 import { eventually } from '#platform/testing/eventually.ts';
 import { sleep } from '#platform/async/sleep.ts';
@@ -45,6 +45,11 @@ describe('an agent', () => {
   beforeEach(async () => {
     busy = await weft.network({ name: 'busy' });
     await weft.subnet(busy, '10.7.0.0/16');
+  });
+
+  afterEach(async () => {
+    // A test that failed while its agent was away takes it from no other.
+    await agentStart(h1(), soon()).catch(() => undefined);
   });
 
   afterAll(async () => {
