@@ -6,27 +6,35 @@ import { labProcesses, labRun, type LabProcess } from '../../../cli/lab/index.ts
 export const CONTROL_PARTS = ['ipam', 'topology', 'l2pop', 'redis-server', 'nats-server', 'up'] as const;
 export type ControlPart = (typeof CONTROL_PARTS)[number];
 
-const isPart = (part: ControlPart, { argv, command }: LabProcess): boolean => {
+/** What Node.js runs, behind its own flags; empty for other programs. Launchers that are on their way (setpriv) are others. */
+const programOf = ({ argv: [node = '', ...words] }: LabProcess): string =>
+  node.endsWith('/node') ? (words.find((word) => !word.startsWith('--')) ?? '') : '';
+
+const isPart = (part: ControlPart, found: LabProcess): boolean => {
+  const { argv, command } = found;
   // redis-server writes over its arguments.
   if (part === 'redis-server' || part === 'nats-server') return command === part;
-  if (part === 'up') return argv.includes('up') && (argv[1] ?? '').endsWith('cli/weft.ts');
+  if (part === 'up') return argv.includes('up') && programOf(found).endsWith('cli/weft.ts');
   // A second replica bears a name of its own. Which of two has the lower process id says nothing: ids begin anew.
-  return (argv[1] ?? '').endsWith(`services/${part}/main.ts`) && !argv.includes('--instance');
+  return programOf(found).endsWith(`services/${part}/main.ts`) && !argv.includes('--instance');
 };
 
-/** The process of a part, when it runs, the lab's own of several. Launchers that are still on their way (setpriv) are not it yet. */
+/** The process of a part, when it runs, the lab's own of several. */
 export const controlProcess = (lab: string, part: ControlPart): LabProcess | undefined =>
   labProcesses({ lab, host: 'control' }).find((found) => isPart(part, found));
 
-/** The agent of a host. */
-const agentProcessOf = (lab: string, host: string): LabProcess | undefined =>
-  labProcesses({ lab, host }).find(({ argv }) => (argv[1] ?? '').endsWith('agents/dataplane/main.ts'));
+/** The agent of a host, which must run. */
+const agentProcessOf = (lab: string, host: string): LabProcess => {
+  const agent = labProcesses({ lab, host }).find((found) => programOf(found).endsWith('agents/dataplane/main.ts'));
+  if (agent === undefined) throw new Error(`no agent runs on ${host}`);
+  return agent;
+};
 
 /** Who runs: pids of the control plane's parts and of the agents. */
 export const pidsOf = (lab: string, hosts: readonly string[]): Readonly<Record<string, number | undefined>> =>
   Object.fromEntries([
     ...CONTROL_PARTS.map((part) => [part, controlProcess(lab, part)?.pid] as const),
-    ...hosts.map((host) => [host, agentProcessOf(lab, host)?.pid] as const),
+    ...hosts.map((host) => [host, agentProcessOf(lab, host).pid] as const),
   ]);
 
 /** A message as it is, whatever it is. */
