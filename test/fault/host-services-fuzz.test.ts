@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { HostCheckServiceService } from '#proto/weft/agent/v1/host_check.ts';
 import { LibvirtNetworkServiceService } from '#proto/weft/agent/v1/libvirt.ts';
 import { PersistenceFormat, PersistenceServiceService } from '#proto/weft/agent/v1/persistence.ts';
@@ -91,7 +91,13 @@ describe("bad input to libvirt's networks, what survives a reboot, and host chec
   const unchangedBy = async (work: () => Promise<void>): Promise<void> => {
     const before = await everything();
     await work();
-    expect(await everything()).toEqual(before);
+    // A tool that a call was given up for is there for a moment longer.
+    await vi.waitFor(
+      async () => {
+        expect(await everything()).toEqual(before);
+      },
+      { timeout: 10_000, interval: 250 },
+    );
   };
 
   test('is INVALID_ARGUMENT with the field, and changes nothing', async () => {
