@@ -23,8 +23,8 @@ export class Recorder implements Component {
 
   async start(): Promise<void> {
     this.#ledger.load();
-    this.#listening = onAnnotated((span, outcomes) => {
-      this.#hear(span, outcomes);
+    this.#listening = onAnnotated((span, outcomes, time) => {
+      this.#hear(span, outcomes, time === undefined ? Date.now() : Math.trunc(time));
     });
     this.#following = this.#follow();
     return Promise.resolve();
@@ -37,11 +37,11 @@ export class Recorder implements Component {
     this.#ledger.stop();
   }
 
-  #hear(span: Span, outcomes: readonly Outcome[]): void {
+  #hear(span: Span, outcomes: readonly Outcome[], time: number): void {
     const context = span.spanContext();
     const { cause, caller } = causeOf({ ...factsOf(span), origin: originOf(span) });
     const traceId = isSpanContextValid(context) ? context.traceId : '';
-    this.#ledger.note({ time: Date.now(), traceId, cause, caller }, outcomes);
+    this.#ledger.note({ time, traceId, cause, caller }, outcomes);
   }
 
   async #follow(): Promise<void> {

@@ -5,7 +5,7 @@ import { commandOf, type Outcome } from '../model/operation.ts';
 /** More commands than this in one step are counted, not listed. */
 const LISTED = 64;
 
-type Listener = (span: Span, outcomes: readonly Outcome[]) => void;
+type Listener = (span: Span, outcomes: readonly Outcome[], time: number | undefined) => void;
 
 const listeners = new Set<Listener>();
 
@@ -21,7 +21,7 @@ export const onAnnotated = (listener: Listener): Disposable => {
 
 /** Writes into a span what was done, down to the commands; `time`: when that was, if not now, by `unixNow`. */
 export const annotate = (span: Span, outcomes: readonly Outcome[], time?: number): void => {
-  for (const listener of listeners) listener(span, outcomes);
+  for (const listener of listeners) listener(span, outcomes, time);
   if (!span.isRecording()) return;
   span.setAttribute('weft.operation.count', outcomes.length);
   for (const { operation, error } of outcomes.slice(0, LISTED)) {

@@ -372,6 +372,8 @@ export class NetworkWorker {
   async #look(cause: AuditCause, parent: Carrier): Promise<readonly Outcome[]> {
     const { table } = this;
     const { host, dataplane, states, timing } = this.#tools;
+    // What was done before is told before what is done now.
+    this.#tools.later.flush();
     const changed = [...table.takeChange().ports.keys()];
     this.#lastAuditStarted = Date.now();
     this.#suspicion = undefined;

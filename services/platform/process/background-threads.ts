@@ -15,16 +15,18 @@ const COLLECTS_ALONE = '--single-threaded-gc';
  */
 export const yieldToOthers = (flags: readonly string[] = process.execArgv): number => {
   if (!flags.includes(COLLECTS_ALONE)) return 0;
-  const threads = readdirSync(THREADS).filter((thread) => nameOf(thread) === COMPILER);
-  for (const thread of threads) setPriority(Number(thread), constants.priority.PRIORITY_LOW);
-  return threads.length;
+  let count = 0;
+  for (const thread of readdirSync(THREADS)) if (yields(thread)) count += 1;
+  return count;
 };
 
-/** Empty for a thread that has ended meanwhile. */
-const nameOf = (thread: string): string => {
+/** False for other threads, for one that has ended meanwhile, and where the system does not let it: it is no more than a courtesy. */
+const yields = (thread: string): boolean => {
   try {
-    return readFileSync(`${THREADS}/${thread}/comm`, 'utf8').trim();
+    if (readFileSync(`${THREADS}/${thread}/comm`, 'utf8').trim() !== COMPILER) return false;
+    setPriority(Number(thread), constants.priority.PRIORITY_LOW);
+    return true;
   } catch {
-    return '';
+    return false;
   }
 };

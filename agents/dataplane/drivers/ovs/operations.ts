@@ -116,6 +116,7 @@ export const operationsOn = (bridge: string): BridgeOperations => {
   return operations;
 };
 
+/** By bridge: they are asked for with every change. */
 const made = new Map<string, BridgeOperations>();
 
 const makeOperations = (bridge: string) => {
