@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { VXLAN_OVERHEAD } from '#platform/net/mtu.ts';
-import { AGENT_HEAP, SERVICE_HEAP } from './heap.ts';
+import { AGENT_FLAGS, SERVICE_FLAGS } from './node-flags.ts';
 import type { ControlContext, HostContext, ProcessSpec } from './lab/index.ts';
 
 const CLI = fileURLToPath(new URL('./weft.ts', import.meta.url));
@@ -28,7 +28,7 @@ export const controlPlaneProcess = (context: ControlContext, flags: readonly str
     name: 'up',
     argv: [
       process.execPath,
-      ...SERVICE_HEAP,
+      ...SERVICE_FLAGS,
       CLI,
       'up',
       ...['--data-dir', context.dataDir, '--listen', at(LAB_PORTS.weft)],
@@ -76,7 +76,7 @@ const agentWith = (context: HostContext, flags: readonly string[]): ProcessSpec 
   name: 'agent',
   argv: [
     process.execPath,
-    ...AGENT_HEAP,
+    ...AGENT_FLAGS,
     AGENT,
     ...['--host-id', context.name],
     ...['--listen', `unix:${context.runDir}/agent.sock,unix:${context.dataDir}/agent.sock`],

@@ -8,7 +8,7 @@ import { upSettings } from '../cli/up/config.ts';
 import { ipamSettings } from '../services/ipam/config.ts';
 import { l2popSettings } from '../services/l2pop/config.ts';
 import { topologySettings } from '../services/topology/config.ts';
-import { AGENT_HEAP, SERVICE_HEAP } from '../cli/heap.ts';
+import { AGENT_FLAGS, SERVICE_FLAGS } from '../cli/node-flags.ts';
 
 const FOLDER = path.join(import.meta.dirname, 'systemd');
 /** Where the units expect weft. */
@@ -54,7 +54,7 @@ test.each(UNITS)('%s has the heap that it has in a lab', (unit) => {
     .join(' ')
     .split(' ')
     .filter((word) => word.startsWith('--'));
-  expect(flags).toEqual(unit === 'weft-agent.service' ? AGENT_HEAP : SERVICE_HEAP);
+  expect(flags).toEqual(unit === 'weft-agent.service' ? AGENT_FLAGS : SERVICE_FLAGS);
 });
 
 test.each(UNITS)("%s's example settings are accepted, the commented ones too", (unit, settings) => {

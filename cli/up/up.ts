@@ -14,7 +14,7 @@ import { rpcServer } from '#platform/rpc/server.ts';
 import { otlpReceiver } from '#platform/telemetry/otlp-receiver.ts';
 import { telemetry } from '#platform/telemetry/setup.ts';
 import { TraceStore } from '#platform/telemetry/trace-store.ts';
-import { SERVICE_HEAP } from '../heap.ts';
+import { SERVICE_FLAGS } from '../node-flags.ts';
 import type { Backing } from './backing.ts';
 import { accepts, acceptsNow, natsChild, redisChild } from './backing-servers.ts';
 import { upSettings, type UpConfig } from './config.ts';
@@ -94,7 +94,7 @@ const isolatedServices = (config: UpConfig, backing: Backing, log: Log): readonl
       name,
       argv: [
         process.execPath,
-        ...SERVICE_HEAP,
+        ...SERVICE_FLAGS,
         fileURLToPath(new URL(`../../services/${name}/main.ts`, import.meta.url)),
         ...['--listen', [`unix:${socketOf(name)}`, ...listen].join(',')],
         ...[

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { backoffMs } from '#platform/async/backoff.ts';
 import { sleep } from '#platform/async/sleep.ts';
+import { spreadMs } from '#platform/async/spread.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import { detached } from '#platform/telemetry/spans.ts';
 import type { Component } from '#platform/lifecycle/component.ts';
@@ -273,7 +274,7 @@ export class HostAgent implements Component {
     const { signal } = this.#halt;
     while (!signal.aborted) {
       // Hosts that started together must not report together.
-      await sleep(timing.reportIntervalMs * (0.8 + 0.4 * Math.random()), signal).catch(() => undefined);
+      await sleep(spreadMs(timing.reportIntervalMs, Math.random), signal).catch(() => undefined);
       if (signal.aborted) return;
       await this.#report().catch((thrown: unknown) => {
         if (this.#l2popReached) log.warn({ error: toError(thrown).message }, 'l2pop not reached');
@@ -295,7 +296,7 @@ export class HostAgent implements Component {
           this.#report().catch(() => undefined);
         });
       },
-      REPORT_SOON_MS * (0.5 + Math.random()),
+      spreadMs(REPORT_SOON_MS, Math.random),
     );
   }
 

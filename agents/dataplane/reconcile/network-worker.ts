@@ -1,4 +1,5 @@
 import { backoffMs } from '#platform/async/backoff.ts';
+import { spreadMs } from '#platform/async/spread.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import { unixNow } from '#platform/telemetry/clock.ts';
 import { carrier, inSpan, type Carrier, type LazyCarrier } from '#platform/telemetry/spans.ts';
@@ -57,7 +58,8 @@ export class NetworkWorker {
   #failures = 0;
   #established = false;
   #synced = false;
-  #dirtySince: number | undefined;
+  /** When it is looked at though it never rests; hosts that hear the same things do so at different times. */
+  #lookBy: number | undefined;
   #nextAudit: number;
   #lastAuditStarted = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -348,12 +350,12 @@ export class NetworkWorker {
 
   #settle(): void {
     const now = Date.now();
-    this.#dirtySince ??= now;
     const { settleMs, auditSpacingMs, auditIntervalMs } = this.#tools.timing;
+    this.#lookBy ??= now + spreadMs(auditIntervalMs, Math.random);
     if (this.#failures > 0) return;
     this.#nextAudit = Math.min(
-      Math.max(now + settleMs, this.#lastAuditStarted + auditSpacingMs),
-      this.#dirtySince + auditIntervalMs,
+      Math.max(now + spreadMs(settleMs, Math.random), this.#lastAuditStarted + auditSpacingMs),
+      this.#lookBy,
     );
   }
 
@@ -377,7 +379,7 @@ export class NetworkWorker {
     const changed = [...table.takeChange().ports.keys()];
     this.#lastAuditStarted = Date.now();
     this.#suspicion = undefined;
-    this.#dirtySince = undefined;
+    this.#lookBy = undefined;
     const attributes = { 'weft.host.id': host.hostId, 'weft.network.id': table.networkId, 'weft.cause': cause };
     try {
       return await inSpan(
@@ -406,7 +408,7 @@ export class NetworkWorker {
           else {
             this.#failures = 0;
             this.#established = true;
-            this.#nextAudit = Date.now() + timing.auditIntervalMs;
+            this.#nextAudit = Date.now() + spreadMs(timing.auditIntervalMs, Math.random);
             if (this.#synced && table.revision > 0n) {
               this.#heldRevision = table.revision;
               this.#ack(table.revision);

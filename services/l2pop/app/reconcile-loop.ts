@@ -1,6 +1,7 @@
 import { backoffMs } from '#platform/async/backoff.ts';
 import { follow } from '#platform/async/follow.ts';
 import { sleep } from '#platform/async/sleep.ts';
+import { spreadMs } from '#platform/async/spread.ts';
 import { toError } from '#platform/errors/domain-error.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { Reconciliation } from './reconciliation.ts';
@@ -44,7 +45,7 @@ export class ReconcileLoop {
         failures += 1;
       }
       await this.#rest(
-        failures === 0 ? this.#intervalMs * (0.8 + 0.4 * Math.random()) : backoffMs(failures, RETRY, Math.random),
+        failures === 0 ? spreadMs(this.#intervalMs, Math.random) : backoffMs(failures, RETRY, Math.random),
         signal,
       );
     }

@@ -11,6 +11,7 @@ import {
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-node';
 import { aborted } from '#platform/async/aborted.ts';
+import { spreadMs } from '#platform/async/spread.ts';
 import { toError } from '#platform/errors/domain-error.ts';
 import type { Component } from '#platform/lifecycle/component.ts';
 import { type Log, nullLog } from '#platform/log/log.ts';
@@ -119,7 +120,7 @@ class OpenTelemetry implements Telemetry {
       (endpoint) =>
         new BatchSpanProcessor(traceExporter(endpoint, exportTimeoutMs, log), {
           // Hosts that heard of the same change must not tell of it at the same moment.
-          scheduledDelayMillis: exportDelayMs * (0.75 + 0.5 * Math.random()),
+          scheduledDelayMillis: spreadMs(exportDelayMs, Math.random),
           maxQueueSize: 8_192,
           maxExportBatchSize: 512,
           exportTimeoutMillis: 2 * exportTimeoutMs,

@@ -69,16 +69,12 @@ export const numbered = (
 /** What was read back, with the names that the ports have now, or else names that no device has. */
 export const named = (flow: Flow, nameOf: (port: number) => string | undefined): FlowSpec => {
   const name = (port: number): string => RESERVED.get(port) ?? nameOf(port) ?? `${NO_DEVICE}${port.toString()}`;
-  const { match, actions, ...rest } = flow;
-  const { in_port: inPort, ...others } = match;
-  return {
-    ...rest,
-    match: others,
-    ...(inPort !== undefined && { inPort: name(Number(inPort.value)) }),
-    actions: actions.map((action) =>
-      action.kind === 'output' ? { kind: 'output', device: name(action.port) } : action,
-    ),
-  };
+  const actions = flow.actions.map((action): ActionSpec =>
+    action.kind === 'output' ? { kind: 'output', device: name(action.port) } : action,
+  );
+  if (flow.match.in_port === undefined) return { ...flow, actions };
+  const { in_port: inPort, ...match } = flow.match;
+  return { ...flow, match, inPort: name(Number(inPort.value)), actions };
 };
 
 /** The flow with these devices by the numbers that they had, for what is of the past. */

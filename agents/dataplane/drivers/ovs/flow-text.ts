@@ -30,8 +30,8 @@ class Numbering {
 }
 
 /** What tells a flow from all others: equal for flows of the same table, priority, input port and match. */
-export const specKey = ({ inPort, ...rest }: FlowSpec): string =>
-  inPort === undefined ? flowKey(rest) : `${inPort} ${flowKey(rest)}`;
+export const specKey = (spec: FlowSpec): string =>
+  spec.inPort === undefined ? flowKey(spec) : `${spec.inPort} ${flowKey(spec)}`;
 
 /** Whether both are the same flow and do the same. */
 export const sameSpec = (a: FlowSpec, b: FlowSpec): boolean =>

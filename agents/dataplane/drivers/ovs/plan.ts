@@ -6,7 +6,7 @@ import { devicesOfChange, isPluggedAnew } from '../../plan/changes.ts';
 import { changedClaims, claimsOf } from '../../plan/claims.ts';
 import type { Holding } from '../../plan/claims.ts';
 import { goneReason, whereabouts } from '../../plan/reasons.ts';
-import { bridgePortOf, destinationOf, neighbourOf, wantedRows } from '../../plan/wanted-rows.ts';
+import { bridgePortOf, destinationOf, neighbourOf } from '../../plan/wanted-rows.ts';
 import { tunnelName } from './devices.ts';
 import { planChangedFlood, planFlood } from './flood-plan.ts';
 import { ofThePast } from './flow-spec.ts';
@@ -34,10 +34,10 @@ export interface KnownSwitch {
   readonly indexOf?: (device: string) => number | undefined;
 }
 
-/** A flow that is wanted, and why. */
+/** A flow that is wanted, and why, which is asked only of those that are not there. */
 interface Wanted {
   readonly flow: FlowSpec;
-  readonly purpose: Purpose;
+  readonly purpose: () => Purpose;
 }
 
 /**
@@ -71,17 +71,19 @@ export const planNetwork = (site: Site, intent: NetworkIntent, observed: Observe
     if (known?.ofport !== undefined && isStale(known, observed.indexes?.get(device))) past.set(device, known.ofport);
   }
   const flows = past.size === 0 ? observed.flows : observed.flows.map((flow) => ofThePast(flow, past));
-  const there = new Map(flows.map((flow) => [specKey(flow), flow]));
   const wanted = wantedFlows(site, intent, isHere);
-  const additions: Operation[] = [];
-  for (const [key, { flow, purpose }] of wanted) {
-    const known = there.get(key);
-    if (known === undefined || !sameSpec(known, flow)) additions.push(steps.addFlow(flow, purpose));
-  }
+  const asWanted = new Set<Wanted>();
   const deletions: Operation[] = [];
-  for (const [key, flow] of there) {
-    if (isFlood(flow) || wanted.has(key)) continue;
-    deletions.push(steps.deleteFlow(flow, { reason: `nothing of network ${networkId} needs it`, networkId }));
+  for (const flow of flows) {
+    if (isFlood(flow)) continue;
+    const known = wanted.get(specKey(flow));
+    if (known === undefined)
+      deletions.push(steps.deleteFlow(flow, { reason: `nothing of network ${networkId} needs it`, networkId }));
+    else if (sameSpec(flow, known.flow)) asWanted.add(known);
+  }
+  const additions: Operation[] = [];
+  for (const each of wanted.values()) {
+    if (!asWanted.has(each)) additions.push(steps.addFlow(each.flow, each.purpose()));
   }
   const flood = planFlood(
     site.host,
@@ -215,28 +217,28 @@ const wantedFlows = (
 ): ReadonlyMap<string, Wanted> => {
   const wanted = new Map<string, Wanted>();
   const flows = networkFlows(intent.vni, site, uplinkOf(site, intent));
-  const add = (flow: FlowSpec, purpose: Purpose): void => {
+  const add = (flow: FlowSpec, purpose: () => Purpose): void => {
     wanted.set(specKey(flow), { flow, purpose });
   };
   const claims = claimsOf(site.host, intent);
-  const rows = wantedRows(site.host, intent, undefined, claims);
-  add(flows.fromOutside(), outsidePurpose(site, intent));
+  add(flows.fromOutside(), () => outsidePurpose(site, intent));
   for (const flow of flows.toUplink()) {
-    add(flow, { ...outsidePurpose(site, intent), reason: 'what is for nobody here is for the physical network' });
+    const reason = 'what is for nobody here is for the physical network';
+    add(flow, () => ({ ...outsidePurpose(site, intent), reason }));
   }
   for (const port of intent.ports.values()) {
     if (!isHere(port.device)) continue;
-    add(flows.fromPort(port.device), fromPortPurpose(intent, port));
-    for (const flow of guardFlows(intent.vni, port)) add(flow, guardPurpose(intent.networkId, port));
+    add(flows.fromPort(port.device), () => fromPortPurpose(intent, port));
+    for (const flow of guardFlows(intent.vni, port)) add(flow, () => guardPurpose(intent.networkId, port));
   }
   for (const holding of claims.macs.values()) {
     const flow = unicastFlow(flows, holding);
     if (flow === undefined || ('device' in holding.at && !isHere(holding.at.device))) continue;
-    add(flow, purposeOf(intent, holding));
+    add(flow, () => purposeOf(intent, holding));
   }
-  for (const [ip, mac] of rows.neighbours) {
-    const holding = claims.ips.get(ip);
-    if (holding !== undefined) add(flows.responder(ip, mac), responderPurpose(intent, ip, holding));
+  for (const [ip, holding] of claims.ips) {
+    const mac = neighbourOf(ip, holding, intent.mtu);
+    if (mac !== undefined) add(flows.responder(ip, mac), () => responderPurpose(intent, ip, holding));
   }
   return wanted;
 };

@@ -42,13 +42,13 @@ const setValue = ({ actions }: FlowSpec, field: FieldName): bigint | undefined =
   return undefined;
 };
 
-const macOf = (value: bigint | undefined): MacAddress | undefined =>
-  value === undefined
-    ? undefined
-    : (value
-        .toString(16)
-        .padStart(12, '0')
-        .replaceAll(/(..)(?!$)/g, '$1:') as MacAddress);
+const macOf = (value: bigint | undefined): MacAddress | undefined => {
+  if (value === undefined) return undefined;
+  const digits = value.toString(16).padStart(12, '0');
+  let mac = digits.slice(0, 2);
+  for (let at = 2; at < 12; at += 2) mac += `:${digits.slice(at, at + 2)}`;
+  return mac as MacAddress;
+};
 
 const askedFor = (flow: FlowSpec): IpAddress | undefined => {
   const [v4, v6] = [valueOf(flow, 'arp_tpa'), valueOf(flow, 'nd_target')];

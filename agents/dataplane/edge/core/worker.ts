@@ -1,4 +1,5 @@
 import { backoffMs } from '#platform/async/backoff.ts';
+import { spreadMs } from '#platform/async/spread.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import type { Log } from '#platform/log/log.ts';
 import { carrier, type Carrier, currentTraceId, inSpan } from '#platform/telemetry/spans.ts';
@@ -181,7 +182,7 @@ export class EdgeWorker<Duty> {
         else {
           const isSettling = outcomes.length > 0 || cause === 'change';
           const { settleMs, auditIntervalMs } = this.#tools.timing;
-          this.#want(isSettling ? settleMs : auditIntervalMs * (0.9 + 0.2 * Math.random()), 'periodic');
+          this.#want(isSettling ? settleMs : spreadMs(auditIntervalMs, Math.random), 'periodic');
         }
       });
     } catch (thrown) {

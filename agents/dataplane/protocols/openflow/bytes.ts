@@ -107,9 +107,15 @@ export class ByteReader {
   #at: number;
   readonly #end: number;
 
-  constructor(bytes: Uint8Array, from = 0, end = bytes.length) {
+  /** `view` is one of the same octets, where there is one: what is read in parts takes hundreds of readers. */
+  constructor(
+    bytes: Uint8Array,
+    from = 0,
+    end = bytes.length,
+    view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+  ) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#view = view;
     this.#at = from;
     this.#end = end;
   }
@@ -160,12 +166,12 @@ export class ByteReader {
   /** The next so many octets, to be read on their own. */
   take(count: number): ByteReader {
     const at = this.#advance(count);
-    return new ByteReader(this.#bytes, at, at + count);
+    return new ByteReader(this.#bytes, at, at + count, this.#view);
   }
 
   /** The same octets, to be read once more from here. */
   again(): ByteReader {
-    return new ByteReader(this.#bytes, this.#at, this.#end);
+    return new ByteReader(this.#bytes, this.#at, this.#end, this.#view);
   }
 
   skip(count: number): void {

@@ -44,6 +44,7 @@ const sameMatch = (a: Match, b: Match): boolean =>
 const fieldNames = (match: Match): readonly FieldName[] => Object.keys(match) as FieldName[];
 
 const sameValue = (name: FieldName, a: FieldValue, b: FieldValue): boolean => {
+  if (a.value === b.value && a.mask === b.mask) return true;
   const [one, other] = [canonicalField(FIELDS[name], a), canonicalField(FIELDS[name], b)];
   return one.value === other.value && one.mask === other.mask;
 };
