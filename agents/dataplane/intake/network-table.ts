@@ -94,6 +94,17 @@ export class NetworkTable implements NetworkIntent {
     return this.#changed.size > 0 || this.#floodBefore.size > 0;
   }
 
+  /** What is wanted now, whatever comes after; cost in proportion to the network. */
+  asItIs(): NetworkIntent {
+    return {
+      ...this.#facts,
+      ports: new Map(this.#ports),
+      entries: new Map(this.#entries),
+      remoteVteps: new Map(this.#remoteVteps),
+      manualFlood: new Set(this.#manualFlood),
+    };
+  }
+
   /** Takes over what topology says of the network; true when something of its devices differs from before. */
   updateFacts(facts: NetworkFacts): boolean {
     const differs = !sameFacts(facts, this.#facts);

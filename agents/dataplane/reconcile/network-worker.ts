@@ -1,8 +1,6 @@
-import { backoffMs } from '#platform/async/backoff.ts';
-import { spreadMs } from '#platform/async/spread.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import { unixNow } from '#platform/telemetry/clock.ts';
-import { carrier, inSpan, type Carrier, type LazyCarrier } from '#platform/telemetry/spans.ts';
+import { carrier, detached, inSpan, type Carrier, type LazyCarrier } from '#platform/telemetry/spans.ts';
 import type { NetworkTable } from '../intake/network-table.ts';
 import type { HeldNetwork } from '../model/control-plane.ts';
 import type { EntryChange, LocalPort } from '../model/intent.ts';
@@ -11,7 +9,10 @@ import type { Operation, Outcome } from '../model/operation.ts';
 import { digestOfRows } from '../plan/digest.ts';
 import { withoutRemovals } from '../plan/removals.ts';
 import { annotate } from './annotate.ts';
+import { DRIFT_CAUSES, type AuditCause, type AuditRequest, type LastAudit } from './audit.ts';
 import { DeltaIntake, type Missing } from './delta-intake.ts';
+import { Inbox } from './inbox.ts';
+import { LookSchedule } from './look-schedule.ts';
 import { reportDrift } from './report-drift.ts';
 import { countOutcomes } from './count-outcomes.ts';
 import { heldRevision } from './metrics.ts';
@@ -20,25 +21,8 @@ import { tellChange, traced } from './tell-change.ts';
 import type { WorkerInput } from './worker-input.ts';
 import type { WorkerTools } from './worker-ports.ts';
 
-/** Why a network is read back and compared. */
-export type AuditCause = 'start' | 'drift' | 'periodic' | 'failure' | 'request' | 'advice';
-
-/** By which what has to be done is not weft's own doing. */
-const DRIFT_CAUSES: ReadonlySet<AuditCause> = new Set(['drift', 'periodic', 'advice']);
-
-interface AuditRequest {
-  readonly cause: AuditCause;
-  readonly parent: Carrier;
-  readonly done: (result: { outcomes: readonly Outcome[] } | { error: Error }) => void;
-}
-
-interface LastAudit {
-  readonly digest: string;
-  readonly revision: bigint;
-  readonly time: Date;
-}
-
-const RETRY = { baseMs: 200, maxMs: 10_000 };
+/** What waits until the host has been looked at: it says where rows are, or replaces all of them. All else is taken up meanwhile. */
+const AFTER_A_LOOK: ReadonlySet<WorkerInput['kind']> = new Set(['facts', 'part', 'snapshot'] as const);
 
 /**
  * Keeps one network of this host right, one thing at a time: takes up all that has come, does the steps for it, tells
@@ -51,23 +35,19 @@ export class NetworkWorker {
   readonly #halt = new AbortController();
   readonly #feed?: AsyncDisposable;
   readonly #sync: TableSync;
-  #inbox: WorkerInput[] = [];
-  #waiting: PromiseWithResolvers<undefined>[] = [];
+  readonly #inbox = new Inbox();
   readonly #audits: AuditRequest[] = [];
   #running: Promise<void> | undefined;
   #failures = 0;
   #established = false;
   #synced = false;
-  /** When it is looked at though it never rests; hosts that hear the same things do so at different times. */
-  #lookBy: number | undefined;
-  #nextAudit: number;
-  #lastAuditStarted = 0;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #schedule: LookSchedule;
   #lastAudit: LastAudit | undefined;
   #reportedAudit: LastAudit | undefined;
   /** What the kernel holds: the table may be ahead of it. 0 while that is not known. */
   #heldRevision = 0n;
-  #suspicion: AuditCause | undefined;
+  /** The last look saw something else than what was wanted, or else only what came meanwhile. */
+  #isInDoubt = false;
   /** A repair of drift has failed in part: what the next tries do is told as well. */
   #isHalfRepaired = false;
   #driftRepaired = 0;
@@ -82,7 +62,9 @@ export class NetworkWorker {
       this.#onEntry(change);
     });
     this.#sync = new TableSync(table, tools, this, this.#halt.signal);
-    this.#nextAudit = Date.now() + tools.timing.auditIntervalMs;
+    this.#schedule = new LookSchedule(tools.timing, () => {
+      this.#kick();
+    });
     this.#synced = !table.isOverlay;
     if (!table.isOverlay) return;
     this.#feed = tools.feed.subscribe(table.networkId, (delta, cause) => {
@@ -156,10 +138,9 @@ export class NetworkWorker {
   /** As `push`, resolving once the kernel has been told. Rejects with `unavailable` when it is stopped before that. */
   async pushAndWait(input: WorkerInput): Promise<void> {
     this.#halt.signal.throwIfAborted();
-    const done = Promise.withResolvers<undefined>();
-    this.#waiting.push(done);
+    const done = this.#inbox.whenDone();
     this.push(input);
-    await done.promise;
+    await done;
   }
 
   /** Compares and repairs, now; resolves with what was done. */
@@ -176,9 +157,7 @@ export class NetworkWorker {
   /** Looks at the kernel soon: something moved there. */
   suspect(cause: AuditCause): void {
     if (this.#audits.some((request) => request.cause === cause)) return;
-    const wait = Math.max(0, this.#lastAuditStarted + this.#tools.timing.auditSpacingMs - Date.now());
-    this.#nextAudit = Math.min(this.#nextAudit, Date.now() + Math.min(wait, this.#tools.timing.auditIntervalMs));
-    this.#suspicion = cause;
+    this.#schedule.suspect(cause);
     this.#arm();
   }
 
@@ -203,12 +182,12 @@ export class NetworkWorker {
   /** Stops; the kernel stays as it is. */
   async stop(): Promise<void> {
     this.#halt.abort(new DomainError('unavailable', 'STOPPING', 'the agent is stopping'));
-    clearTimeout(this.#timer);
+    this.#schedule.stop();
     await this.#feed?.[Symbol.asyncDispose]();
     await this.#running;
     // What was done is told while there is somebody to tell it.
     this.#tools.later.flush();
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#halt.signal.reason);
+    this.#inbox.giveUp(this.#halt.signal.reason);
     await this.#sync.idle();
     for (const audit of this.#audits.splice(0)) audit.done({ outcomes: [] });
     heldRevision.forget({ network: this.table.networkId });
@@ -218,7 +197,7 @@ export class NetworkWorker {
     if (this.#running !== undefined || this.#halt.signal.aborted) return;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
-      if (this.#inbox.length > 0 || this.#audits.length > 0) this.#kick();
+      if (!this.#inbox.isEmpty || this.#audits.length > 0) this.#kick();
       else this.#arm();
     });
   }
@@ -227,31 +206,22 @@ export class NetworkWorker {
     const { signal } = this.#halt;
     while (!signal.aborted) {
       // What failed is tried again in its time, however much there is to be taken up.
-      if (this.#failures > 0 && Date.now() >= this.#nextAudit) await this.#look('failure', {}).catch(() => undefined);
-      else if (this.#inbox.length > 0) await this.#takeUp();
+      if (this.#failures > 0 && this.#schedule.isDue) await this.#look('failure', {}).catch(() => undefined);
+      else if (!this.#inbox.isEmpty) await this.#takeUp();
       else if (this.#audits.length > 0) await this.#serveAudits();
-      else if (Date.now() >= this.#nextAudit) {
-        await this.#look(this.#suspicion ?? 'periodic', {}).catch(() => undefined);
+      else if (this.#schedule.isDue) {
+        const how = this.#established && !this.#isInDoubt ? 'beside' : 'alone';
+        await this.#look(this.#schedule.cause, {}, how).catch(() => undefined);
       } else return;
     }
   }
 
   #arm(): void {
-    clearTimeout(this.#timer);
-    if (this.#halt.signal.aborted) return;
-    this.#timer = setTimeout(
-      () => {
-        this.#kick();
-      },
-      Math.max(0, this.#nextAudit - Date.now()) + 1,
-    );
+    if (!this.#halt.signal.aborted) this.#schedule.arm();
   }
 
   async #takeUp(): Promise<void> {
-    const inputs = this.#inbox;
-    const waiting = this.#waiting;
-    this.#inbox = [];
-    this.#waiting = [];
+    const { inputs, done } = this.#inbox.take();
     const causes = inputs.map(({ cause }) => cause);
     let factsDiffer = false;
     for (const input of inputs) factsDiffer = this.#enter(input) || factsDiffer;
@@ -259,7 +229,7 @@ export class NetworkWorker {
       if (!this.#established || factsDiffer) await this.#look('start', traced(causes)[0] ?? {}).catch(() => undefined);
       else await this.#applyChange(causes);
     } finally {
-      for (const { resolve } of waiting) resolve(undefined);
+      done();
     }
   }
 
@@ -332,7 +302,7 @@ export class NetworkWorker {
     const isDone = thrown === undefined && outcomes.every(({ error }) => error === undefined);
     if (!isDone) this.#failed();
     if (isDone && this.#synced && this.#failures === 0) this.#heldRevision = revision;
-    this.#settle();
+    this.#schedule.changed(this.#failures > 0);
     // First the rows, then all that is to be said of them: on many hosts at once that is what the last one waits for.
     this.#tools.later.push(() => {
       tellChange(this.#tools, table, done, () => {
@@ -348,17 +318,6 @@ export class NetworkWorker {
     this.#tools.feed.ack(this.table.networkId, revision, carrier());
   }
 
-  #settle(): void {
-    const now = Date.now();
-    const { settleMs, auditSpacingMs, auditIntervalMs } = this.#tools.timing;
-    this.#lookBy ??= now + spreadMs(auditIntervalMs, Math.random);
-    if (this.#failures > 0) return;
-    this.#nextAudit = Math.min(
-      Math.max(now + spreadMs(settleMs, Math.random), this.#lastAuditStarted + auditSpacingMs),
-      this.#lookBy,
-    );
-  }
-
   async #serveAudits(): Promise<void> {
     const [request] = this.#audits;
     if (request === undefined) return;
@@ -370,45 +329,75 @@ export class NetworkWorker {
     }
   }
 
-  /** Observe, plan, do, observe what is there now. */
-  async #look(cause: AuditCause, parent: Carrier): Promise<readonly Outcome[]> {
+  /** Takes up what comes until a look is over; true when something came, which the look may or may not have seen. */
+  async #takeUpDuring(look: Promise<unknown>): Promise<boolean> {
+    const over = look.then(
+      () => true,
+      () => true,
+    );
+    for (let hasCome = false; ; hasCome = true) {
+      const isOver = await Promise.race([over, this.#inbox.whenFilled()]);
+      const mustWait = !this.#established || this.#inbox.some(({ kind }) => AFTER_A_LOOK.has(kind));
+      if (isOver === true || mustWait) {
+        await over;
+        return hasCome;
+      }
+      // It is no part of the look.
+      await detached(async () => this.#takeUp());
+    }
+  }
+
+  /**
+   * Observe, plan, do, observe what is there now. `beside`: ports that come meanwhile do not wait for it. Then it compares with
+   * what was wanted when it began, and does nothing by what it saw if that has changed since: it is looked at again, alone.
+   */
+  async #look(cause: AuditCause, parent: Carrier, how: 'alone' | 'beside' = 'alone'): Promise<readonly Outcome[]> {
     const { table } = this;
-    const { host, dataplane, states, timing } = this.#tools;
+    const { host, dataplane, states } = this.#tools;
     // What was done before is told before what is done now.
     this.#tools.later.flush();
     const changed = [...table.takeChange().ports.keys()];
-    this.#lastAuditStarted = Date.now();
-    this.#suspicion = undefined;
-    this.#lookBy = undefined;
+    this.#schedule.begun();
+    this.#isInDoubt = false;
+    const intent = how === 'alone' ? table : table.asItIs();
+    const { revision } = table;
     const attributes = { 'weft.host.id': host.hostId, 'weft.network.id': table.networkId, 'weft.cause': cause };
     try {
       return await inSpan(
         'agent.audit',
         { attributes, parent: 'traceparent' in parent ? parent : 'root' },
         async (span) => {
-          let observed = await dataplane.observe(table, this.#halt.signal);
-          const all = dataplane.plan(host, table, observed);
+          const looking = dataplane.observe(intent, this.#halt.signal);
+          const hasCome = how === 'beside' && (await this.#takeUpDuring(looking));
+          let observed = await looking;
+          const all = dataplane.plan(host, intent, observed);
+          if (hasCome && all.length > 0) {
+            this.#isInDoubt = true;
+            if (this.#failures === 0) this.#schedule.again(cause);
+            return [];
+          }
           // Nothing is taken away on the strength of a state that may be old.
           const operations = this.#synced ? all : withoutRemovals(all);
           const outcomes = operations.length > 0 ? await this.#perform(operations) : [];
           annotate(span, outcomes);
           const failures = outcomes.filter(({ error }) => error !== undefined);
-          if (operations.length > 0) observed = await dataplane.observe(table, this.#halt.signal);
+          if (operations.length > 0) observed = await dataplane.observe(intent, this.#halt.signal);
           const isDrift = cause === 'failure' ? this.#isHalfRepaired : this.#established && DRIFT_CAUSES.has(cause);
           if (operations.length > 0 && isDrift)
             this.#driftRepaired += reportDrift(this.#tools, table.networkId, outcomes);
           this.#isHalfRepaired = isDrift && failures.length > 0;
           this.#lastAudit = {
-            digest: digestOfRows(observed.rows, table.manualFlood),
-            revision: table.revision,
+            digest: digestOfRows(observed.rows, intent.manualFlood),
+            revision,
             time: new Date(),
           };
           this.#tools.observer.audited();
           if (failures.length > 0) this.#failed();
-          else {
+          // What came has said itself what is held now, and when that is looked at.
+          else if (!hasCome) {
             this.#failures = 0;
             this.#established = true;
-            this.#nextAudit = Date.now() + spreadMs(timing.auditIntervalMs, Math.random);
+            this.#schedule.rest();
             if (this.#synced && table.revision > 0n) {
               this.#heldRevision = table.revision;
               this.#ack(table.revision);
@@ -431,7 +420,7 @@ export class NetworkWorker {
   #failed(): void {
     this.#heldRevision = 0n;
     this.#failures += 1;
-    this.#nextAudit = Date.now() + backoffMs(this.#failures - 1, RETRY, Math.random);
+    this.#schedule.retry(this.#failures);
   }
 
   async #perform(operations: readonly Operation[]): Promise<readonly Outcome[]> {

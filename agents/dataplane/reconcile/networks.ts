@@ -7,7 +7,8 @@ import type { LocalPort, NetworkFacts } from '../model/intent.ts';
 import type { PortSecurity } from '../model/port-security.ts';
 import type { Outcome } from '../model/operation.ts';
 import { sameFacts } from '../plan/segment.ts';
-import { NetworkWorker, type AuditCause } from './network-worker.ts';
+import type { AuditCause } from './audit.ts';
+import { NetworkWorker } from './network-worker.ts';
 import { removeNetwork } from './remove-network.ts';
 import type { WorkerTools } from './worker-ports.ts';
 

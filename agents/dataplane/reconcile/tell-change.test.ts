@@ -6,7 +6,8 @@ import { Networks } from './networks.ts';
 import { FakeDataplane, port, workerTools } from './testing/fake-dataplane.ts';
 
 test('what was done for a change is told before what a look does next, with the time of the deed', async () => {
-  const networks = new Networks(workerTools(new FakeDataplane(), new EventLog()));
+  const dataplane = new FakeDataplane();
+  const networks = new Networks(workerTools(dataplane, new EventLog()));
   const worker = await networks.hold(NETWORK);
   await worker.pushAndWait({ kind: 'plug', port: port(1), cause: {} });
   const told: { readonly steps: readonly string[]; readonly time: number | undefined }[] = [];
@@ -18,8 +19,9 @@ test('what was done for a change is told before what a look does next, with the 
   await worker.pushAndWait({ kind: 'plug', port: port(2), cause: {} });
   const after = Date.now();
   expect(told).toEqual([]);
+  dataplane.devices.delete('tap1');
   await worker.audit('request');
-  expect(told.map(({ steps }) => steps)).toEqual([['tap2'], ['']]);
+  expect(told.map(({ steps }) => steps)).toEqual([['tap2'], ['tap1']]);
   expect(told[0]?.time).toBeGreaterThanOrEqual(before);
   expect(told[0]?.time).toBeLessThanOrEqual(after + 1);
   await networks.stop();

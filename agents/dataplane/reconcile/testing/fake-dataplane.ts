@@ -27,6 +27,9 @@ export class FakeDataplane implements Dataplane {
   /** While it is there, nothing is done. */
   gate: Promise<void> | undefined;
   error: string | undefined;
+  /** While it is there, nothing is seen; and how often somebody has begun to look. */
+  fog: Promise<void> | undefined;
+  looks = 0;
 
   devicesOf(): { bridge: string; tunnel: string } {
     return { bridge: 'br', tunnel: 'vx' };
@@ -35,16 +38,18 @@ export class FakeDataplane implements Dataplane {
     return false;
   }
   async observe(): Promise<ObservedNetwork> {
-    const rows = { fdb: new Map(), bridgeFdb: new Map(), neighbours: new Map(), flood: new Map() };
-    return Promise.resolve({ rows });
+    this.looks += 1;
+    await this.fog;
+    return { rows: { fdb: new Map(), bridgeFdb: new Map(), neighbours: new Map(), flood: new Map() } };
   }
   async observeOwned(): Promise<ReadonlyMap<string, OwnedNetwork>> {
     const owned: OwnedNetwork = { networkId: NETWORK.networkId, devices: ['br'] };
     return Promise.resolve(new Map(this.isThere ? [[NETWORK.networkId, owned]] : []));
   }
-  plan: Dataplane['plan'] = (_host, { ports }) => [
-    step('plug', ...[...ports.values()].map(({ device }) => device).filter((device) => !this.devices.has(device))),
-  ];
+  plan: Dataplane['plan'] = (_host, { ports }) => {
+    const missing = [...ports.values()].map(({ device }) => device).filter((device) => !this.devices.has(device));
+    return this.isThere && missing.length === 0 ? [] : [step('plug', ...missing)];
+  };
   planChange: Dataplane['planChange'] = (_host, _intent, change) =>
     [...change.ports.values()].flatMap(({ before, after }) => [
       ...(before.local === undefined ? [] : [step('unplug', before.local.device)]),
