@@ -82,7 +82,7 @@ interface Bench extends AsyncDisposable {
 const plans =
   <Observed extends ObservedNetwork>(dataplane: Dataplane<Observed>) =>
   async (intent: NetworkIntent): Promise<readonly Operation[]> =>
-    dataplane.plan(SELF, intent, await dataplane.observe(intent, signal));
+    dataplane.plan(SELF, intent, await dataplane.observe(intent, signal), signal);
 
 const linuxBridge = async (): Promise<Bench> => {
   await using stack = new AsyncDisposableStack();

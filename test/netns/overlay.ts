@@ -143,7 +143,7 @@ export const intentOf = (
 /** Observes, plans and applies; the steps that were done. Throws at a step that failed. */
 export const reconcile = async (host: Host, intent: NetworkIntent): Promise<readonly Operation[]> => {
   const { dataplane, identity } = host;
-  const operations = dataplane.plan(identity, intent, await dataplane.observe(intent, signal));
+  const operations = await dataplane.plan(identity, intent, await dataplane.observe(intent, signal));
   allDone(await dataplane.apply(operations, signal));
   return operations;
 };

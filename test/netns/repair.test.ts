@@ -167,7 +167,8 @@ test('a device of that name that is not ours is named and left alone; one of our
     await host.must('ip', 'link', 'del', 'dev', make[4] ?? '');
   }
   // As an agent leaves it that dies right after the first steps.
-  const steps = a.dataplane.plan(a.identity, intent, await a.dataplane.observe(intent, signal));
+  const observed = await a.dataplane.observe(intent, signal);
+  const steps = await a.dataplane.plan(a.identity, intent, observed);
   const firstTwo = steps.slice(0, 2);
   expect(firstTwo.map(({ kind }) => kind)).toEqual(['add-bridge', 'add-vxlan']);
   allDone(await a.dataplane.apply(firstTwo, signal));
@@ -182,7 +183,8 @@ test('a step whose device could not be made is not tried on another of that name
   const host = await namespaces.add('a');
   await using a = await startHost(host, vtep('host-a', '192.0.2.1'));
   const intent = intentOf(a.identity, network, [], [entryOf(two, vtep('host-b', '192.0.2.2'))]);
-  const steps = a.dataplane.plan(a.identity, intent, await a.dataplane.observe(intent, signal));
+  const observed = await a.dataplane.observe(intent, signal);
+  const steps = await a.dataplane.plan(a.identity, intent, observed);
   await host.must('ip', 'link', 'add', 'name', bridge, 'type', 'veth', 'peer', 'name', 'other');
   const outcomes = await a.dataplane.apply(steps, signal);
   expect(outcomes.find(({ operation }) => operation.kind === 'add-bridge')?.error).toContain('File exists');

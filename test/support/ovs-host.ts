@@ -56,7 +56,7 @@ export const startOvsHost = async (ovs: Ovs, identity: HostIdentity, bridge = BR
   const kept = stack.move();
   const observe = async (intent: NetworkIntent): Promise<ObservedOvsNetwork> => dataplane.observe(intent, signal);
   const plan = async (intent: NetworkIntent): Promise<readonly Operation[]> =>
-    dataplane.plan(identity, intent, await observe(intent));
+    dataplane.plan(identity, intent, await observe(intent), signal);
   return {
     ovs,
     identity,

@@ -70,8 +70,13 @@ export interface Dataplane<Observed extends ObservedNetwork = ObservedNetwork> {
   observe(intent: NetworkIntent, signal: AbortSignal): Promise<Observed>;
   /** Networks (bridges, VXLAN devices) of ours that exist on the host, however they came to be, by network id. */
   observeOwned(signal: AbortSignal): Promise<ReadonlyMap<string, OwnedNetwork>>;
-  /** desired − observed, in order. Empty when the host is right. */
-  plan(host: HostIdentity, intent: NetworkIntent, observed: Observed): readonly Operation[];
+  /** desired − observed, in order. Empty when the host is right. Whoever asks sees to it that `intent` stays as it is. */
+  plan(
+    host: HostIdentity,
+    intent: NetworkIntent,
+    observed: Observed,
+    signal: AbortSignal,
+  ): Promise<readonly Operation[]>;
   /**
    * The steps for a change of an intent whose state before it the kernel holds: no observation, cost proportional to
    * the change. `intent` is the state after it.

@@ -1,3 +1,4 @@
+import type { InTurns } from '#platform/async/turns.ts';
 import {
   fdbRow,
   floodRow,
@@ -14,12 +15,18 @@ import type { Rows } from '../model/rows.ts';
  * The digest of what a kernel holds of a network, as l2pop computes it of what it should hold. Rows added by hand are not
  * l2pop's and do not count.
  */
-export const digestOfRows = (rows: Rows, manualFlood: ReadonlySet<IpAddress>): string => {
+export function* digestingRows(rows: Rows, manualFlood: ReadonlySet<IpAddress>): InTurns<string> {
   let digest = NO_ROWS;
-  for (const [mac, { address }] of rows.fdb) digest = xor(digest, rowHash(fdbRow(mac, address)));
-  for (const [ip, mac] of rows.neighbours) digest = xor(digest, rowHash(neighbourRow(ip, mac)));
+  for (const [mac, { address }] of rows.fdb) {
+    yield;
+    digest = xor(digest, rowHash(fdbRow(mac, address)));
+  }
+  for (const [ip, mac] of rows.neighbours) {
+    yield;
+    digest = xor(digest, rowHash(neighbourRow(ip, mac)));
+  }
   for (const address of rows.flood.keys()) {
     if (!manualFlood.has(address)) digest = xor(digest, rowHash(floodRow(address)));
   }
   return formatDigest(digest);
-};
+}

@@ -1,12 +1,14 @@
+import { inTurns } from '#platform/async/turns.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import { unixNow } from '#platform/telemetry/clock.ts';
 import { carrier, detached, inSpan, type Carrier, type LazyCarrier } from '#platform/telemetry/spans.ts';
 import type { NetworkTable } from '../intake/network-table.ts';
 import type { HeldNetwork } from '../model/control-plane.ts';
-import type { EntryChange, LocalPort } from '../model/intent.ts';
+import type { ObservedNetwork } from '../model/host.ts';
+import type { EntryChange, LocalPort, NetworkIntent } from '../model/intent.ts';
 import type { PortSecurity } from '../model/port-security.ts';
 import type { Operation, Outcome } from '../model/operation.ts';
-import { digestOfRows } from '../plan/digest.ts';
+import { digestingRows } from '../plan/digest.ts';
 import { withoutRemovals } from '../plan/removals.ts';
 import { annotate } from './annotate.ts';
 import { DRIFT_CAUSES, type AuditCause, type AuditRequest, type LastAudit } from './audit.ts';
@@ -171,7 +173,8 @@ export class NetworkWorker {
   /** What would be done now; changes nothing. */
   async plan(signal: AbortSignal): Promise<readonly Operation[]> {
     const { dataplane, host } = this.#tools;
-    return dataplane.plan(host, this.table, await dataplane.observe(this.table, signal));
+    const intent = this.table.asItIs();
+    return await dataplane.plan(host, intent, await dataplane.observe(intent, signal), signal);
   }
 
   /** Pulls what is missing from l2pop. Resolves when nothing is missing any more; tries again by itself. */
@@ -353,7 +356,7 @@ export class NetworkWorker {
    */
   async #look(cause: AuditCause, parent: Carrier, how: 'alone' | 'beside' = 'alone'): Promise<readonly Outcome[]> {
     const { table } = this;
-    const { host, dataplane, states } = this.#tools;
+    const { host, states } = this.#tools;
     // What was done before is told before what is done now.
     this.#tools.later.flush();
     const changed = [...table.takeChange().ports.keys()];
@@ -367,10 +370,9 @@ export class NetworkWorker {
         'agent.audit',
         { attributes, parent: 'traceparent' in parent ? parent : 'root' },
         async (span) => {
-          const looking = dataplane.observe(intent, this.#halt.signal);
+          const looking = this.#compare(intent);
           const hasCome = how === 'beside' && (await this.#takeUpDuring(looking));
-          let observed = await looking;
-          const all = dataplane.plan(host, intent, observed);
+          const { all, ...seen } = await looking;
           if (hasCome && all.length > 0) {
             this.#isInDoubt = true;
             if (this.#failures === 0) this.#schedule.again(cause);
@@ -381,16 +383,12 @@ export class NetworkWorker {
           const outcomes = operations.length > 0 ? await this.#perform(operations) : [];
           annotate(span, outcomes);
           const failures = outcomes.filter(({ error }) => error !== undefined);
-          if (operations.length > 0) observed = await dataplane.observe(intent, this.#halt.signal);
+          const { digest } = operations.length > 0 ? await this.#see(intent) : seen;
           const isDrift = cause === 'failure' ? this.#isHalfRepaired : this.#established && DRIFT_CAUSES.has(cause);
           if (operations.length > 0 && isDrift)
             this.#driftRepaired += reportDrift(this.#tools, table.networkId, outcomes);
           this.#isHalfRepaired = isDrift && failures.length > 0;
-          this.#lastAudit = {
-            digest: digestOfRows(observed.rows, intent.manualFlood),
-            revision,
-            time: new Date(),
-          };
+          this.#lastAudit = { digest, revision, time: new Date() };
           this.#tools.observer.audited();
           if (failures.length > 0) this.#failed();
           // What came has said itself what is held now, and when that is looked at.
@@ -415,6 +413,18 @@ export class NetworkWorker {
     } finally {
       states.record(table, changed);
     }
+  }
+
+  async #compare(intent: NetworkIntent): Promise<{ digest: string; all: readonly Operation[] }> {
+    const { dataplane, host } = this.#tools;
+    const { observed, digest } = await this.#see(intent);
+    return { digest, all: await dataplane.plan(host, intent, observed, this.#halt.signal) };
+  }
+
+  async #see(intent: NetworkIntent): Promise<{ observed: ObservedNetwork; digest: string }> {
+    const { signal } = this.#halt;
+    const observed = await this.#tools.dataplane.observe(intent, signal);
+    return { observed, digest: await inTurns(digestingRows(observed.rows, intent.manualFlood), signal) };
   }
 
   #failed(): void {

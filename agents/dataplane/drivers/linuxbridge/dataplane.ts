@@ -136,8 +136,8 @@ export class LinuxBridgeDataplane implements Dataplane<GuardedNetwork>, Componen
     return await observeOwnedNetworks(this.#readers, this.#uplinkDevices, signal);
   }
 
-  plan(host: HostIdentity, intent: NetworkIntent, observed: GuardedNetwork): readonly Operation[] {
-    return planGuarded(intent, observed, planNetwork(host, intent, observed));
+  async plan(host: HostIdentity, intent: NetworkIntent, observed: GuardedNetwork): Promise<readonly Operation[]> {
+    return Promise.resolve(planGuarded(intent, observed, planNetwork(host, intent, observed)));
   }
 
   planChange(host: HostIdentity, intent: NetworkIntent, change: NetworkChange): readonly Operation[] {

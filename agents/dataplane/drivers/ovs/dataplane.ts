@@ -1,4 +1,5 @@
 import { withDeadline } from '#platform/async/deadline.ts';
+import { inTurns } from '#platform/async/turns.ts';
 import { DomainError, toError } from '#platform/errors/domain-error.ts';
 import type { Component } from '#platform/lifecycle/component.ts';
 import type { Log } from '#platform/log/log.ts';
@@ -27,25 +28,24 @@ import { ChecksumWatch } from './checksum-watch.ts';
 import { DeviceMerge } from './device-merge.ts';
 import { HostAddresses } from './host-addresses.ts';
 import { patchNames, sharedDevices, udpPortOf } from './devices.ts';
-import { named } from './flow-spec.ts';
+import { named, naming, type FlowSpec } from './flow-spec.ts';
 import { guardFlows, spoofedFrames } from './guard-flows.ts';
 import { guardPurpose } from './guard-plan.ts';
-import type { FlowSpec } from './flow-spec.ts';
 import { concernsBase, suspectOf } from './foreign-changes.ts';
 import type { Suspect } from './foreign-changes.ts';
 import { networkMark, numberOfPhysicalMark, physicalMark, vniOfMark } from './marks.ts';
 import type { ObservedOvsNetwork, SwitchPorts } from './observed.ts';
-import { operationsOn } from './operations.ts';
+import { bridgeOf, operationsOn, runsByBridge } from './operations.ts';
 import { CONTROLLER_ID, cookieOf, TABLES, WHOLE_COOKIE } from './pipeline.ts';
-import { planNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
+import { planningNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
 import type { Site } from './site.ts';
-import { bridgeOf, runsByBridge } from './operations.ts';
 import { PortNumbers } from './port-numbers.ts';
 import { ProviderBridges } from './provider-bridges.ts';
-import { rowsOf } from './rows.ts';
+import { readingRows } from './rows.ts';
 import { SharedBase } from './shared-base.ts';
 import type { DatapathSetting } from './shared-base.ts';
 import { SwitchView } from './switch-view.ts';
+import { unreachedUnderlay } from './tunnel.ts';
 
 export interface OvsOptions {
   readonly host: HostIdentity;
@@ -283,7 +283,8 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     const exposed = await this.#exposed(devices, signal);
     const provider = await this.#providers.observe(intent, signal);
     return {
-      ...{ rows: rowsOf(flows), flows, ports: this.#view.ports(), devices, exposed, indexes },
+      ...{ rows: await inTurns(readingRows(flows), signal), flows },
+      ...{ ports: this.#view.ports(), devices, exposed, indexes },
       ...(provider !== undefined && { provider }),
       ...(mark !== undefined && { mark }),
     };
@@ -324,9 +325,14 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     return { providerBridge: { ...this.#providers.bridgeInUse(physicalNetwork), isLast } };
   }
 
-  plan(_host: HostIdentity, intent: NetworkIntent, observed: ObservedOvsNetwork): readonly Operation[] {
+  async plan(
+    _host: HostIdentity,
+    intent: NetworkIntent,
+    observed: ObservedOvsNetwork,
+    signal: AbortSignal,
+  ): Promise<readonly Operation[]> {
     this.#leaving.delete(intent.vni);
-    return planNetwork(this.#site, intent, observed);
+    return await inTurns(planningNetwork(this.#site, intent, observed), signal);
   }
 
   planChange(_host: HostIdentity, intent: NetworkIntent, change: NetworkChange): readonly Operation[] {
@@ -401,7 +407,10 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
 
   async #flows(cookie: bigint, signal: AbortSignal): Promise<readonly FlowSpec[]> {
     const flows = await this.#openflow.dump({ cookie, cookieMask: WHOLE_COOKIE }, signal);
-    return flows.map((flow) => named(flow, (port) => this.#numbers.nameOf(port)));
+    return await inTurns(
+      naming(flows, (port) => this.#numbers.nameOf(port)),
+      signal,
+    );
   }
 
   /** A datapath in user space sends through tunnels only by way of its own ports (OVS, "Userspace VXLAN" how-to). */
@@ -409,14 +418,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     const { underlayDevice: device, host } = this.#options;
     const isInside = [...this.#view.rows(Interface).values()].some(({ name }) => name === device);
     if (!this.#isExposing || isInside) return;
-    this.#queue.push({
-      kind: 'warning',
-      device,
-      message:
-        `the datapath is in user space, and ${device}, which bears the VTEP address ${host.vtep.address}, is in no OVS bridge: ` +
-        `nothing goes out through tunnels; put it into one and the address on that: ` +
-        `ovs-vsctl add-br br-underlay -- set Bridge br-underlay datapath_type=netdev -- add-port br-underlay ${device}`,
-    });
+    this.#queue.push({ kind: 'warning', device, message: unreachedUnderlay(device, host.vtep) });
   }
 
   #takePorts(): void {

@@ -1,3 +1,4 @@
+import type { InTurns } from '#platform/async/turns.ts';
 import type { Action, Flow } from '../../protocols/openflow/flow.ts';
 import { OFPP } from '../../protocols/openflow/flow.ts';
 
@@ -76,6 +77,19 @@ export const named = (flow: Flow, nameOf: (port: number) => string | undefined):
   const { in_port: inPort, ...match } = flow.match;
   return { ...flow, match, inPort: name(Number(inPort.value)), actions };
 };
+
+/** All of them `named`. */
+export function* naming(
+  flows: readonly Flow[],
+  nameOf: (port: number) => string | undefined,
+): InTurns<readonly FlowSpec[]> {
+  const specs: FlowSpec[] = [];
+  for (const flow of flows) {
+    yield;
+    specs.push(named(flow, nameOf));
+  }
+  return specs;
+}
 
 /** The flow with these devices by the numbers that they had, for what is of the past. */
 export const ofThePast = (spec: FlowSpec, numbers: ReadonlyMap<string, number>): FlowSpec => {

@@ -1,3 +1,4 @@
+import { atOnce, type InTurns } from '#platform/async/turns.ts';
 import type { OwnedNetwork } from '../../model/host.ts';
 import type { HostIdentity, LocalPort, NetworkChange, NetworkIntent } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
@@ -40,10 +41,18 @@ interface Wanted {
   readonly purpose: () => Purpose;
 }
 
+/** Desired minus observed; see `planningNetwork`. */
+export const planNetwork = (site: Site, intent: NetworkIntent, observed: ObservedOvsNetwork): readonly Operation[] =>
+  atOnce(planningNetwork(site, intent, observed));
+
 /**
  * Desired minus observed, in order: ports, flows that carry traffic, the flood list, and only then what is no longer needed.
  */
-export const planNetwork = (site: Site, intent: NetworkIntent, observed: ObservedOvsNetwork): readonly Operation[] => {
+export function* planningNetwork(
+  site: Site,
+  intent: NetworkIntent,
+  observed: ObservedOvsNetwork,
+): InTurns<readonly Operation[]> {
   const steps = operationsOn(site.bridge);
   const { networkId } = intent;
   const isHere = (device: string): boolean => observed.ports.has(device) || observed.devices.has(device);
@@ -71,10 +80,11 @@ export const planNetwork = (site: Site, intent: NetworkIntent, observed: Observe
     if (known?.ofport !== undefined && isStale(known, observed.indexes?.get(device))) past.set(device, known.ofport);
   }
   const flows = past.size === 0 ? observed.flows : observed.flows.map((flow) => ofThePast(flow, past));
-  const wanted = wantedFlows(site, intent, isHere);
+  const wanted = yield* wantedFlows(site, intent, isHere);
   const asWanted = new Set<Wanted>();
   const deletions: Operation[] = [];
   for (const flow of flows) {
+    yield;
     if (isFlood(flow)) continue;
     const known = wanted.get(specKey(flow));
     if (known === undefined)
@@ -104,7 +114,7 @@ export const planNetwork = (site: Site, intent: NetworkIntent, observed: Observe
     ...deletions,
     ...planReleases(steps, intent, observed.ports),
   ];
-};
+}
 
 /** The steps for a change of what the switch holds, in the same order; cost in proportion to the change. */
 export const planNetworkChange = (
@@ -210,11 +220,11 @@ export const planNetworkRemoval = (bridge: string, owned: OwnedNetwork): readonl
 const isFlood = ({ table, priority }: FlowSpec): boolean => table === TABLES.flood && priority === PRIORITY.entry;
 
 /** All flows of a network but its flood list, by key. */
-const wantedFlows = (
+function* wantedFlows(
   site: Site,
   intent: NetworkIntent,
   isHere: (device: string) => boolean,
-): ReadonlyMap<string, Wanted> => {
+): InTurns<ReadonlyMap<string, Wanted>> {
   const wanted = new Map<string, Wanted>();
   const flows = networkFlows(intent.vni, site, uplinkOf(site, intent));
   const add = (flow: FlowSpec, purpose: () => Purpose): void => {
@@ -232,16 +242,18 @@ const wantedFlows = (
     for (const flow of guardFlows(intent.vni, port)) add(flow, () => guardPurpose(intent.networkId, port));
   }
   for (const holding of claims.macs.values()) {
+    yield;
     const flow = unicastFlow(flows, holding);
     if (flow === undefined || ('device' in holding.at && !isHere(holding.at.device))) continue;
     add(flow, () => purposeOf(intent, holding));
   }
   for (const [ip, holding] of claims.ips) {
+    yield;
     const mac = neighbourOf(ip, holding, intent.mtu);
     if (mac !== undefined) add(flows.responder(ip, mac), () => responderPurpose(intent, ip, holding));
   }
   return wanted;
-};
+}
 
 const outsidePurpose = (site: Site, intent: NetworkIntent): Purpose => {
   const { networkId, vni, provider } = intent;

@@ -1,3 +1,4 @@
+import { atOnce, type InTurns } from '#platform/async/turns.ts';
 import { bigIntToIp } from '#platform/net/ip-address.ts';
 import type { IpAddress } from '#platform/net/ip-address.ts';
 import type { MacAddress } from '#platform/net/mac-address.ts';
@@ -9,12 +10,16 @@ import type { FlowSpec } from './flow-spec.ts';
 import { TABLES } from './pipeline.ts';
 
 /** The rows that flows of one network stand for: the inverse of flows.ts, for what is compared between hosts of both kinds. */
-export const rowsOf = (flows: Iterable<FlowSpec>): Rows => {
+export const rowsOf = (flows: Iterable<FlowSpec>): Rows => atOnce(readingRows(flows));
+
+/** As `rowsOf`. */
+export function* readingRows(flows: Iterable<FlowSpec>): InTurns<Rows> {
   const fdb = new Map<MacAddress, Destination>();
   const bridgeFdb = new Map<MacAddress, string>();
   const neighbours = new Map<IpAddress, MacAddress>();
   const flood = new Map<IpAddress, Destination>();
   for (const flow of flows) {
+    yield;
     if (flow.table === TABLES.unicast) {
       const mac = macOf(valueOf(flow, 'eth_dst'));
       const [to] = destinationsOf(flow);
@@ -31,7 +36,7 @@ export const rowsOf = (flows: Iterable<FlowSpec>): Rows => {
     }
   }
   return { fdb, bridgeFdb, neighbours, flood };
-};
+}
 
 /** Of a field that is compared as a whole: others are no row's. */
 const valueOf = ({ match }: FlowSpec, field: FieldName): bigint | undefined =>

@@ -46,9 +46,9 @@ export class FakeDataplane implements Dataplane {
     const owned: OwnedNetwork = { networkId: NETWORK.networkId, devices: ['br'] };
     return Promise.resolve(new Map(this.isThere ? [[NETWORK.networkId, owned]] : []));
   }
-  plan: Dataplane['plan'] = (_host, { ports }) => {
+  plan: Dataplane['plan'] = async (_host, { ports }) => {
     const missing = [...ports.values()].map(({ device }) => device).filter((device) => !this.devices.has(device));
-    return this.isThere && missing.length === 0 ? [] : [step('plug', ...missing)];
+    return Promise.resolve(this.isThere && missing.length === 0 ? [] : [step('plug', ...missing)]);
   };
   planChange: Dataplane['planChange'] = (_host, _intent, change) =>
     [...change.ports.values()].flatMap(({ before, after }) => [
