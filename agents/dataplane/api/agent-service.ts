@@ -17,7 +17,7 @@ import type { Dataplane } from '../model/host.ts';
 import type { HostIdentity } from '../model/intent.ts';
 import { commandOf } from '../model/operation.ts';
 import { SPOOF_REASONS } from '../model/port-security.ts';
-import { digestingRows } from '../plan/digest.ts';
+import { digestOfRows } from '../plan/digest.ts';
 import type { DeviceView } from '../reconcile/device.ts';
 import type { HostEvent } from '../reconcile/event-log.ts';
 import type { HostAgent } from '../reconcile/host-agent.ts';
@@ -102,7 +102,7 @@ export const agentService = (tools: AgentApiTools): RpcService => {
           device_name: tunnel,
         })),
         flood: [...rows.flood.keys()].sort(),
-        digest: await inTurns(digestingRows(rows, table.manualFlood), signal),
+        digest: await inTurns(digestOfRows(rows, table.manualFlood), signal),
       };
       return answer;
     }),

@@ -15,7 +15,7 @@ import type { Rows } from '../model/rows.ts';
  * The digest of what a kernel holds of a network, as l2pop computes it of what it should hold. Rows added by hand are not
  * l2pop's and do not count.
  */
-export function* digestingRows(rows: Rows, manualFlood: ReadonlySet<IpAddress>): InTurns<string> {
+export function* digestOfRows(rows: Rows, manualFlood: ReadonlySet<IpAddress>): InTurns<string> {
   let digest = NO_ROWS;
   for (const [mac, { address }] of rows.fdb) {
     yield;

@@ -8,7 +8,7 @@ import type { ObservedNetwork } from '../model/host.ts';
 import type { EntryChange, LocalPort, NetworkIntent } from '../model/intent.ts';
 import type { PortSecurity } from '../model/port-security.ts';
 import type { Operation, Outcome } from '../model/operation.ts';
-import { digestingRows } from '../plan/digest.ts';
+import { digestOfRows } from '../plan/digest.ts';
 import { withoutRemovals } from '../plan/removals.ts';
 import { annotate } from './annotate.ts';
 import { DRIFT_CAUSES, type AuditCause, type AuditRequest, type LastAudit } from './audit.ts';
@@ -424,7 +424,7 @@ export class NetworkWorker {
   async #see(intent: NetworkIntent): Promise<{ observed: ObservedNetwork; digest: string }> {
     const { signal } = this.#halt;
     const observed = await this.#tools.dataplane.observe(intent, signal);
-    return { observed, digest: await inTurns(digestingRows(observed.rows, intent.manualFlood), signal) };
+    return { observed, digest: await inTurns(digestOfRows(observed.rows, intent.manualFlood), signal) };
   }
 
   #failed(): void {

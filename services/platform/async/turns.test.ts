@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { atOnce, inTurns, type InTurns } from './turns.ts';
+import { atOnce } from '#platform/testing/at-once.ts';
+import { inTurns, type InTurns } from './turns.ts';
 
 const never = new AbortController().signal;
 

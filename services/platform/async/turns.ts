@@ -6,14 +6,6 @@ export type InTurns<R> = Generator<undefined, R, undefined>;
 /** How long it goes on while others wait for their turn. */
 const TURN_MS = 5;
 
-/** Does all of it now. */
-export const atOnce = <R>(work: InTurns<R>): R => {
-  for (;;) {
-    const step = work.next();
-    if (step.done === true) return step.value;
-  }
-};
-
 /** Does it in turns of some milliseconds, between which all else has its own. Rejects with the signal's reason. */
 export const inTurns = async <R>(work: InTurns<R>, signal: AbortSignal): Promise<R> => {
   let turn = performance.now();

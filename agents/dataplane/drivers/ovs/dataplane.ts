@@ -37,11 +37,11 @@ import { networkMark, numberOfPhysicalMark, physicalMark, vniOfMark } from './ma
 import type { ObservedOvsNetwork, SwitchPorts } from './observed.ts';
 import { bridgeOf, operationsOn, runsByBridge } from './operations.ts';
 import { CONTROLLER_ID, cookieOf, TABLES, WHOLE_COOKIE } from './pipeline.ts';
-import { planningNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
+import { planNetwork, planNetworkChange, planNetworkRemoval } from './plan.ts';
 import type { Site } from './site.ts';
 import { PortNumbers } from './port-numbers.ts';
 import { ProviderBridges } from './provider-bridges.ts';
-import { readingRows } from './rows.ts';
+import { rowsOf } from './rows.ts';
 import { SharedBase } from './shared-base.ts';
 import type { DatapathSetting } from './shared-base.ts';
 import { SwitchView } from './switch-view.ts';
@@ -283,7 +283,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     const exposed = await this.#exposed(devices, signal);
     const provider = await this.#providers.observe(intent, signal);
     return {
-      ...{ rows: await inTurns(readingRows(flows), signal), flows },
+      ...{ rows: await inTurns(rowsOf(flows), signal), flows },
       ...{ ports: this.#view.ports(), devices, exposed, indexes },
       ...(provider !== undefined && { provider }),
       ...(mark !== undefined && { mark }),
@@ -332,7 +332,7 @@ export class OvsDataplane implements Dataplane<ObservedOvsNetwork>, Component {
     signal: AbortSignal,
   ): Promise<readonly Operation[]> {
     this.#leaving.delete(intent.vni);
-    return await inTurns(planningNetwork(this.#site, intent, observed), signal);
+    return await inTurns(planNetwork(this.#site, intent, observed), signal);
   }
 
   planChange(_host: HostIdentity, intent: NetworkIntent, change: NetworkChange): readonly Operation[] {

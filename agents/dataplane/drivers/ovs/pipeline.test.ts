@@ -5,6 +5,7 @@ import type { IpAddress } from '#platform/net/ip-address.ts';
 import type { MacAddress } from '#platform/net/mac-address.ts';
 import { parseUuid } from '#platform/net/names.ts';
 import { parseVni } from '#platform/net/vni.ts';
+import { atOnce } from '#platform/testing/at-once.ts';
 import type { LocalPort, NetworkIntent } from '../../model/intent.ts';
 import type { Destination } from '../../model/rows.ts';
 import { claimsOf } from '../../plan/claims.ts';
@@ -59,7 +60,7 @@ const scenes = async (check: (scene: Scene) => void): Promise<void> => {
       const [intent, other] = [unchecked(intentOf(world)), asOther(unchecked(intentOf(otherWorld)))];
       await bring(fake, intent);
       const devices = [...other.ports.values()].map(({ device }) => device);
-      allDone(await fake.apply(planNetwork(SITE, other, await fake.observe(OTHER, devices))));
+      allDone(await fake.apply(atOnce(planNetwork(SITE, other, await fake.observe(OTHER, devices)))));
       check({ flows: fake.flows, intent });
       check({ flows: fake.flows, intent: other });
     }),

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { atOnce } from '#platform/testing/at-once.ts';
 import type { NetworkIntent } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
 import type { Rows } from '../../model/rows.ts';
@@ -85,7 +86,7 @@ test('an address wanted before and after a change is in the flows at every momen
       const vteps = [...before.flood.keys()].filter((vtep) => after.flood.has(vtep));
       for (const step of await stepsBetween(fake, from, to, looks)) {
         await fake.apply([step]);
-        const now = rowsOf(fake.flows);
+        const now = atOnce(rowsOf(fake.flows));
         for (const mac of macs) expect(reachable(now)).toContain(mac);
         for (const ip of ips) expect(now.neighbours.has(ip)).toBe(true);
         for (const vtep of vteps) expect(now.flood.has(vtep)).toBe(true);

@@ -1,4 +1,4 @@
-import { atOnce, type InTurns } from '#platform/async/turns.ts';
+import type { InTurns } from '#platform/async/turns.ts';
 import type { OwnedNetwork } from '../../model/host.ts';
 import type { HostIdentity, LocalPort, NetworkChange, NetworkIntent } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
@@ -41,14 +41,10 @@ interface Wanted {
   readonly purpose: () => Purpose;
 }
 
-/** Desired minus observed; see `planningNetwork`. */
-export const planNetwork = (site: Site, intent: NetworkIntent, observed: ObservedOvsNetwork): readonly Operation[] =>
-  atOnce(planningNetwork(site, intent, observed));
-
 /**
  * Desired minus observed, in order: ports, flows that carry traffic, the flood list, and only then what is no longer needed.
  */
-export function* planningNetwork(
+export function* planNetwork(
   site: Site,
   intent: NetworkIntent,
   observed: ObservedOvsNetwork,

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseMac } from '#platform/net/mac-address.ts';
+import { atOnce } from '#platform/testing/at-once.ts';
 import type { HostInterface } from '../../model/interface.ts';
 import type { NetworkIntent, ProviderSegment } from '../../model/intent.ts';
 import type { Operation } from '../../model/operation.ts';
@@ -88,7 +89,7 @@ class Bridges {
   }
 
   async plan(intent: NetworkIntent): Promise<readonly Operation[]> {
-    return planNetwork(site, intent, await this.observe(intent));
+    return atOnce(planNetwork(site, intent, await this.observe(intent)));
   }
 
   async apply(operations: readonly Operation[]): Promise<void> {
@@ -270,5 +271,7 @@ test("a bridge of that name which is not the agent's is not touched", async () =
   const observed = await (await Bridges.made()).observe(intent);
   const foreign = { datapathType: 'netdev', failMode: undefined, isOurs: false };
   const provider = observed.provider && { ...observed.provider, bridge: foreign };
-  expect(() => planNetwork(site, intent, { ...observed, ...(provider && { provider }) })).toThrow('map it as it is');
+  expect(() => atOnce(planNetwork(site, intent, { ...observed, ...(provider && { provider }) }))).toThrow(
+    'map it as it is',
+  );
 });

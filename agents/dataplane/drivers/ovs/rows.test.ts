@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { atOnce } from '#platform/testing/at-once.ts';
 import { claimsOf } from '../../plan/claims.ts';
 import { bridgePortOf, destinationOf, wantedRows } from '../../plan/wanted-rows.ts';
 import { arbitraryWorld, HOST, intentOf, NETWORK } from '../../testing/worlds.ts';
@@ -27,7 +28,7 @@ test('the rows that flows stand for are those they were made of', () => {
         ...[...rows.neighbours].map(([ip, mac]) => flows.responder(ip, mac)),
         ...flows.flood(devices, [...rows.flood.values()]),
       ];
-      expect(rowsOf(all)).toEqual(rows);
+      expect(atOnce(rowsOf(all))).toEqual(rows);
       const targets = floodTargets(all.filter(({ table }) => table === TABLES.flood));
       expect([...targets.devices].sort()).toEqual([...devices].sort());
       expect(new Set(targets.destinations)).toEqual(new Set(rows.flood.values()));

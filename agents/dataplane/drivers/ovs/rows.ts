@@ -1,4 +1,4 @@
-import { atOnce, type InTurns } from '#platform/async/turns.ts';
+import type { InTurns } from '#platform/async/turns.ts';
 import { bigIntToIp } from '#platform/net/ip-address.ts';
 import type { IpAddress } from '#platform/net/ip-address.ts';
 import type { MacAddress } from '#platform/net/mac-address.ts';
@@ -10,10 +10,7 @@ import type { FlowSpec } from './flow-spec.ts';
 import { TABLES } from './pipeline.ts';
 
 /** The rows that flows of one network stand for: the inverse of flows.ts, for what is compared between hosts of both kinds. */
-export const rowsOf = (flows: Iterable<FlowSpec>): Rows => atOnce(readingRows(flows));
-
-/** As `rowsOf`. */
-export function* readingRows(flows: Iterable<FlowSpec>): InTurns<Rows> {
+export function* rowsOf(flows: Iterable<FlowSpec>): InTurns<Rows> {
   const fdb = new Map<MacAddress, Destination>();
   const bridgeFdb = new Map<MacAddress, string>();
   const neighbours = new Map<IpAddress, MacAddress>();

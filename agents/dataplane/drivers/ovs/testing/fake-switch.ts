@@ -1,4 +1,5 @@
 import { DomainError } from '#platform/errors/domain-error.ts';
+import { atOnce } from '#platform/testing/at-once.ts';
 import type { NetworkFacts } from '../../../model/intent.ts';
 import type { Operation, Outcome } from '../../../model/operation.ts';
 import { isolationOf } from '../../../plan/isolation.ts';
@@ -133,7 +134,7 @@ export class FakeSwitch {
     for (const device of there) if (!(await areSet(this.#sysctl, isolationOf(device), never))) exposed.add(device);
     if (mark !== undefined && mark !== networkId) throw new Error(`${networkMark(vni)} is ${mark}`);
     return {
-      rows: rowsOf(flows),
+      rows: atOnce(rowsOf(flows)),
       flows,
       ports: this.view.ports(),
       devices: new Set(there),

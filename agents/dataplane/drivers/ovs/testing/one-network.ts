@@ -1,3 +1,4 @@
+import { atOnce } from '#platform/testing/at-once.ts';
 import type { NetworkChange, NetworkIntent } from '../../../model/intent.ts';
 import type { Operation } from '../../../model/operation.ts';
 import { DEVICES, HOST, NETWORK } from '../../../testing/worlds.ts';
@@ -29,7 +30,7 @@ export const planOf = async (
   options: PipelineOptions = {},
 ): Promise<readonly Operation[]> => {
   const devices = [...intent.ports.values()].map(({ device }) => device);
-  return planNetwork({ ...SITE, ...options }, intent, await fake.observe(NETWORK, devices));
+  return atOnce(planNetwork({ ...SITE, ...options }, intent, await fake.observe(NETWORK, devices)));
 };
 
 /** What is to be done for a change alone. */
