@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { processesInCgroup, removeCgroup } from './cgroups.ts';
 import { labDockerImage, labDockerRestart, labDockerUp, LAB_IMAGE } from './docker.ts';
 import { labDown } from './down.ts';
@@ -36,6 +36,12 @@ beforeAll(async () => {
   await labDockerUp({ lab, host, bip: '10.1.0.1/16', mtu: 1400 }, signal);
   await labDockerImage({ lab, host }, signal);
 }, 120_000);
+
+afterEach(async () => {
+  // What a test that failed has left makes neither the next fail nor its own second try.
+  const leave = ['docker', 'rm', '--force', 'server', 'lasting', 'orphan'];
+  await labRun({ lab, host }, leave, { deadlineMs: 30_000 }, signal).catch(() => undefined);
+});
 
 afterAll(async () => {
   await labDown(lab, {}, signal);

@@ -14,7 +14,7 @@ const expectRight = async (host: Host, intent: NetworkIntent): Promise<void> => 
   expect(observed.rows.bridgeFdb).toEqual(wanted.bridgeFdb);
   expect(observed.rows.neighbours).toEqual(wanted.neighbours);
   expect(observed.rows.flood).toEqual(wanted.flood);
-  expect(host.dataplane.plan(HOST, intent, observed)).toEqual([]);
+  expect(await host.dataplane.plan(HOST, intent, observed)).toEqual([]);
 };
 
 test('the kernel goes from any state to any other, by a look or by a change, and then nothing is left to do', async () => {
