@@ -8,9 +8,9 @@ const COMPILER = 'V8Worker';
 const COLLECTS_ALONE = '--single-threaded-gc';
 
 /**
- * Lets all other work on the machine go before the compiling of this process' JavaScript, which can wait: where many hosts
- * share a machine they compile at the same moments. A priority is a thread's on Linux (setpriority(2), "C library/kernel
- * differences"). Does nothing where V8 also collects garbage on these threads: the main one would wait for them. Returns how
+ * Lets all else that this process does, and all other work of its session or control group, go before the compiling of its
+ * JavaScript, which can wait. A priority is a thread's on Linux (setpriority(2), "C library/kernel differences"), and counts no
+ * further than that (sched(7), "The autogroup feature"). Does nothing where V8 also collects garbage on these threads: the main one would wait for them. Returns how
  * many threads it were.
  */
 export const yieldToOthers = (flags: readonly string[] = process.execArgv): number => {
